@@ -1,0 +1,1 @@
+"""Detection: regions of interest, non-maximum suppression, images."""
