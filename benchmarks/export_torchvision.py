@@ -108,8 +108,7 @@ def save_without_weights(model: onnx_ir.Model, path: Path) -> None:
 
 def convert(name: str, crop: int, path: Path, dynamic: bool, torchscript: bool) -> bool:
     """Export one model to `path`, print a line on it and say whether it went well."""
-    label = f"{name:20} {crop:4}"
-    start = time.perf_counter()
+    label, start = f"{name:20} {crop:4}", time.perf_counter()
     if path.exists():
         print(f"{label}  already there", flush=True)
         return True
@@ -117,7 +116,8 @@ def convert(name: str, crop: int, path: Path, dynamic: bool, torchscript: bool) 
         model = export(build(name, crop), crop, dynamic, torchscript)
         save_without_weights(model, path)
     except Exception as error:  # whatever the exporter raises, the other models are to be exported
-        print(f"{label}  FAILED  {type(error).__name__}: {' | '.join(str(error).splitlines())}", flush=True)
+        reason = " | ".join(str(error.__cause__ or error).splitlines())  # the exporter's own text is general
+        print(f"{label}  FAILED  {type(error).__name__}: {reason}", flush=True)
         return False
     seconds, megabytes = time.perf_counter() - start, path.stat().st_size / 1e6
     print(f"{label} {seconds:7.1f} s {len(model.graph):6} nodes {megabytes:8.2f} MB", flush=True)
@@ -139,9 +139,10 @@ def main() -> int:
     arguments.out_dir.mkdir(parents=True, exist_ok=True)
     suffix = "-dynamic" * arguments.dynamic + "-torchscript" * arguments.torchscript
     failed = 0
-    for name, crop in [(name, crop) for name in arguments.models or known for crop in crop_sizes(name)]:
-        path = arguments.out_dir / f"{name}-{crop}{suffix}.onnx"
-        failed += not convert(name, crop, path, arguments.dynamic, arguments.torchscript)
+    for name in arguments.models or known:
+        for crop in crop_sizes(name):
+            path = arguments.out_dir / f"{name}-{crop}{suffix}.onnx"
+            failed += not convert(name, crop, path, arguments.dynamic, arguments.torchscript)
     return 1 if failed else 0
 
 

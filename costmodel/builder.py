@@ -8,18 +8,36 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+from costmodel.cost import Cost
 from costmodel.dims import Dim, as_dim, exact_div
 from costmodel.errors import ModelError, ShapeError
-from costmodel.graph import Graph, Node, TensorSpec
+from costmodel.graph import Counting, Graph, Node, TensorSpec
 from costmodel.ops import Params, apply, as_value
 
 Sizes = int | tuple[int, ...]
 
 # Element types of tables, masks and indices: constants, but nothing that was learned.
 _NOT_LEARNED = frozenset({"int64", "uint64", "bool", "string"})
+
+
+Mark = tuple[int, int, frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What was added to a graph since a mark: nodes, tensors, and the constants that they counted."""
+
+    nodes: tuple[Node, ...]
+    tensors: Mapping[str, TensorSpec]
+    counted: frozenset[str]
+
+    @property
+    def cost(self) -> Cost:
+        """The sum over its nodes."""
+        return sum((node.cost for node in self.nodes), Cost())
 
 
 class GraphBuilder:
@@ -37,9 +55,9 @@ class GraphBuilder:
 
     # -- tensors that are not written by an operator
 
-    def input(self, name: str, shape: Sequence[Any], dtype: str = "float32") -> TensorSpec:
-        """A tensor that enters the network."""
-        dims = tuple(as_dim(d, f"a dim of input {name!r}") for d in shape)
+    def input(self, name: str, shape: Sequence[Any] | None, dtype: str = "float32") -> TensorSpec:
+        """A tensor that enters the network; its shape may be unknown (None)."""
+        dims = None if shape is None else tuple(as_dim(d, f"a dim of input {name!r}") for d in shape)
         self._inputs.append(name)
         return self._add(TensorSpec(dims, dtype, name))
 
@@ -78,10 +96,11 @@ class GraphBuilder:
     def _path(self, name: str) -> str:
         return ".".join((*self._scopes, name))
 
-    def _unique(self, name: str) -> str:
+    def unique(self, name: str) -> str:
+        """name, with a number behind it if an operator has it already."""
         count = self._names.get(name, 0)
         self._names[name] = count + 1
-        return name if count == 0 else self._unique(f"{name}_{count}")
+        return name if count == 0 else self.unique(f"{name}_{count}")
 
     def node(
         self,
@@ -96,17 +115,18 @@ class GraphBuilder:
         repeat: Dim = 1,
         module: str | None = None,
         source: str = "",
+        note: str = "",
     ) -> tuple[TensorSpec, ...]:
         """Add any operator; returns its outputs.
 
         outputs: their names ("" for one not wanted), or how many to name after the node.
         declared: what a model says of the outputs; used where shapes depend on data, and for
             operators that the registry does not know (these count bytes only, and say so).
-        repeat, module, source: as in Node.
+        repeat, module, source: as in Node. note: why the count cannot be exact, whatever the operator.
         Raises ShapeError, naming the node, where inputs and attributes do not fit.
         """
         attributes = attributes or {}
-        name = self._unique(name or self._path(op_type.lower()))
+        name = self.unique(name or self._path(op_type.lower()))
         if isinstance(outputs, int):
             outputs = [name] if outputs == 1 else [f"{name}:{i}" for i in range(outputs)]
         try:
@@ -119,6 +139,9 @@ class GraphBuilder:
                 self._add(spec)
                 if spec.name in spec.roots:
                     self._constants[spec.name] = spec
+        counting = applied.counting
+        if note and counting is Counting.COUNTED:
+            counting = Counting.APPROXIMATED
         self._nodes.append(
             Node(
                 name,
@@ -129,8 +152,8 @@ class GraphBuilder:
                 attributes,
                 replace(applied.cost.repeated(repeat), params=self._params(applied.params)),
                 repeat,
-                applied.counting,
-                applied.note,
+                counting,
+                applied.note or note,
                 ".".join(self._scopes) if module is None else module,
                 source,
             )
@@ -155,6 +178,28 @@ class GraphBuilder:
     def find(self, name: str) -> TensorSpec | None:
         """The tensor of that name, or None if nothing has written it yet."""
         return self._tensors.get(name)
+
+    def mark(self) -> Mark:
+        """The state of now, to come back to."""
+        return len(self._nodes), len(self._tensors), frozenset(self._counted)
+
+    def cut(self, mark: Mark) -> Piece:
+        """Take out everything that was added since the mark."""
+        nodes, tensors, counted = mark
+        piece = Piece(
+            tuple(self._nodes[nodes:]), dict(list(self._tensors.items())[tensors:]), frozenset(self._counted - counted)
+        )
+        del self._nodes[nodes:]
+        for name in piece.tensors:
+            del self._tensors[name]
+        self._counted.difference_update(piece.counted)
+        return piece
+
+    def paste(self, piece: Piece) -> None:
+        """Put back what was cut."""
+        self._nodes.extend(piece.nodes)
+        self._tensors.update(piece.tensors)
+        self._counted.update(piece.counted)
 
     def build(self, *outputs: TensorSpec, notes: Sequence[str] = ()) -> Graph:
         """The finished graph."""

@@ -17,6 +17,8 @@ from costmodel.ops.registry import Result, call, find
 # Operators whose output is a constant of its own, not a rearrangement of others.
 _MAKERS = frozenset({"Constant", "ConstantOfShape", "EyeLike", "Range"})
 _RANDOM = frozenset({"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"})
+# Arithmetic that runtimes do once on a weight, when they load it.
+_PREPARES = frozenset({"Cast", "CastLike", "DequantizeLinear", "QuantizeLinear"})
 _INTEGERS = frozenset({"int32", "int64", "bool"})
 
 # For each constant that is a parameter here: the tensor, and its learned elements, or None for every
@@ -67,7 +69,7 @@ def apply(
     constant = False
     if not op.domain:
         values = fold(op_type, inputs, attributes, specs)
-        constant = op_type not in _RANDOM and all(spec is None or spec.roots for spec in inputs)
+        constant = _is_preparation(op_type, result) and all(spec is None or spec.roots for spec in inputs)
     if constant:
         specs = _constants(op_type, inputs, specs)
     if values:
@@ -83,10 +85,22 @@ def _named(spec: TensorSpec, name: str) -> TensorSpec:
     return TensorSpec(spec.shape, spec.dtype, name, spec.value, spec.roots)
 
 
+def _is_preparation(op_type: str, result: Result) -> bool:
+    """Whether constants stay constants: moved, cut, joined or retyped, but with nothing computed."""
+    if op_type in _PREPARES:
+        return True
+    computes = not (_is_zero(result.mult_adds) and _is_zero(result.element_ops))
+    return not computes and op_type not in _RANDOM
+
+
+def _is_zero(count: Dim) -> bool:
+    return isinstance(count, int) and count == 0
+
+
 def _constants(
     op_type: str, inputs: Sequence[TensorSpec | None], outputs: tuple[TensorSpec, ...]
 ) -> tuple[TensorSpec, ...]:
-    """Outputs that are known before the run, since every input is; runtimes fold such operators away."""
+    """Outputs that are known before the run: constants of their own, or made from their inputs' constants."""
     roots = tuple(dict.fromkeys(root for spec in inputs if spec is not None for root in spec.roots))
     own = op_type in _MAKERS or not roots
     return tuple(replace(spec, roots=(spec.name,) if own else roots) for spec in outputs)

@@ -115,3 +115,11 @@ def elementwise(*inputs: TensorSpec, ops: int = 1, dtype: str | None = None) -> 
 def is_dim_known(dim: Any) -> bool:
     """Whether a dim is a plain int."""
     return isinstance(dim, int) and not is_symbolic(dim)
+
+
+def at_most(bound: TensorSpec, declared: Declared, index: int = 0) -> TensorSpec:
+    """An output whose shape depends on data: as the model declares it, in plain numbers, or else `bound` itself."""
+    spec = declared[index] if index < len(declared) else None
+    if spec is None or spec.shape is None or not all(map(is_dim_known, spec.shape)):
+        return bound
+    return TensorSpec(spec.shape, bound.dtype)

@@ -1,0 +1,72 @@
+"""From a path to a parsed model whose weights were never read."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+from costmodel.errors import ModelError
+from costmodel.frontends.onnx.wire import strip_weights
+
+
+def read_model(path: str | os.PathLike[str]) -> Any:
+    """The ModelProto at path, without the payload of its large tensors.
+
+    External data is neither opened nor needed. Raises ModelError where there is no readable ONNX model,
+    or where external data is said to lie outside the model's folder.
+    """
+    name = os.fspath(path)
+    stripped = _strip_file(name)
+    from google.protobuf.message import DecodeError
+    from onnx import ModelProto
+
+    model = ModelProto()
+    try:
+        model.ParseFromString(stripped)
+    except DecodeError:
+        raise ModelError(f"{name}: not an ONNX model (its protobuf cannot be decoded); export it again") from None
+    if not model.HasField("graph"):
+        raise ModelError(f"{name}: not an ONNX model (it has no graph); give the path of a .onnx file")
+    return model
+
+
+def _strip_file(name: str) -> bytes:
+    try:
+        mode = os.stat(name).st_mode
+        if stat.S_ISDIR(mode):
+            raise ModelError(f"{name}: is a directory; give the path of a .onnx file in it")
+        if not stat.S_ISREG(mode):
+            raise ModelError(f"{name}: is not a regular file; give the path of a .onnx file")
+        with Path(name).open("rb") as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                raise ModelError(f"{name}: the file is empty; export the model again")
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                return _strip(data, name)
+    except FileNotFoundError:
+        raise ModelError(f"{name}: no such file; give the path of a .onnx file, or zoo:NAME") from None
+    except PermissionError:
+        raise ModelError(f"{name}: no permission to read it; change its mode or copy it") from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{name}: cannot be read ({error}); give the path of a .onnx file") from None
+
+
+def _strip(data: mmap.mmap, name: str) -> bytes:
+    try:
+        return strip_weights(data)
+    except ModelError as error:
+        raise ModelError(f"{name}: {error}; export it again") from None
+
+
+def check_external_data(tensor: Any) -> None:
+    """Raise ModelError where a tensor's data is said to lie outside the model's folder. Nothing is opened."""
+    for entry in tensor.external_data:
+        if entry.key == "location":
+            parts = entry.value.replace("\\", "/").split("/")
+            if ".." in parts or parts[0] == "" or ":" in parts[0]:
+                raise ModelError(
+                    f"tensor {tensor.name!r}: its external data {entry.value!r} is outside the model's folder, "
+                    "which is never opened; save the model with its data beside it"
+                )

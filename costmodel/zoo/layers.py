@@ -1,0 +1,89 @@
+"""Layers that many networks share, and the rules by which they scale their widths."""
+
+from __future__ import annotations
+
+from costmodel.builder import GraphBuilder, Sizes
+from costmodel.dims import Dim
+from costmodel.errors import ShapeError
+from costmodel.graph import TensorSpec
+
+
+def channels_of(x: TensorSpec) -> Dim:
+    """The channels of an image (dim 1)."""
+    if x.shape is None or len(x.shape) != 4:
+        raise ShapeError(f"{x}: an image of 4 dims is needed")
+    return x.shape[1]
+
+
+def conv_bn(
+    g: GraphBuilder,
+    x: TensorSpec,
+    channels: Dim,
+    kernel: Sizes = 1,
+    *,
+    stride: Sizes = 1,
+    groups: Dim = 1,
+    act: str = "relu",
+    names: str = "0 1 2",
+) -> TensorSpec:
+    """Convolution without bias that keeps the size at stride 1, and batch normalisation.
+
+    names: of the convolution, the normalisation and, where there is one, the activation, whose
+    operator is the GraphBuilder method `act`.
+    """
+    conv, bn, *last = names.split()
+    x = g.conv(x, channels, kernel, stride=stride, groups=groups, name=conv)
+    x = g.batch_norm(x, bn)
+    for name in last:
+        x = getattr(g, act)(x, name)
+    return x
+
+
+def depthwise_bn(
+    g: GraphBuilder,
+    x: TensorSpec,
+    kernel: Sizes = 3,
+    *,
+    stride: Sizes = 1,
+    act: str = "relu",
+    names: str = "0 1 2",
+) -> TensorSpec:
+    """As conv_bn, with one group a channel."""
+    channels = channels_of(x)
+    return conv_bn(g, x, channels, kernel, stride=stride, groups=channels, act=act, names=names)
+
+
+def squeeze_excite(
+    g: GraphBuilder,
+    x: TensorSpec,
+    squeezed: Dim,
+    *,
+    act: str = "relu",
+    gate: str = "sigmoid",
+    name: str = "se",
+) -> TensorSpec:
+    """Scale each channel by a gate computed from all channels' means (Hu et al., CVPR 2018, Section 3).
+
+    squeezed: channels between the two 1x1 convolutions. act, gate: GraphBuilder methods.
+    """
+    with g.scope(name):
+        s = g.global_avg_pool(x, "avgpool")
+        s = getattr(g, act)(g.conv(s, squeezed, bias=True, name="fc1"), "activation")
+        s = getattr(g, gate)(g.conv(s, channels_of(x), bias=True, name="fc2"), "scale_activation")
+        return g.mul(x, s, "scale")
+
+
+def classifier(
+    g: GraphBuilder, x: TensorSpec, classes: Dim, *, bias: bool = True, name: str = "fc"
+) -> TensorSpec:
+    """Global average pooling and a dense layer."""
+    return g.linear(g.flatten(g.global_avg_pool(x, "avgpool")), classes, bias=bias, name=name)
+
+
+def nearest_multiple(value: float, divisor: int = 8) -> int:
+    """value to the nearest multiple of divisor, halves up, at least divisor and never below 90 % of value.
+
+    The rule of TensorFlow's MobileNet V2 and V3 and of torchvision (`_make_divisible`).
+    """
+    rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * value else rounded

@@ -1,0 +1,145 @@
+"""ShuffleNet V2 (Ma et al., ECCV 2018). Layers are named as in torchvision's shufflenet_v2_x1_0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from costmodel.builder import GraphBuilder
+from costmodel.dims import Dim, exact_div
+from costmodel.errors import UsageError
+from costmodel.graph import TensorSpec
+from costmodel.zoo.layers import channels_of, classifier, conv_bn, depthwise_bn, squeeze_excite
+from costmodel.zoo.registry import network
+
+Stages = tuple[tuple[Dim, int], ...]
+
+# Table 5: output channels of stages 2 to 4 and of conv5, by width.
+_TABLE_5 = {
+    0.5: (48, 96, 192, 1024),
+    1.0: (116, 232, 464, 1024),
+    1.5: (176, 352, 704, 1024),
+    2.0: (244, 488, 976, 2048),
+}
+_UNITS = (4, 8, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """Two additions to the units of Figure 3 (Section 4: "ShuffleNet V2 ... with SE", "with residual").
+
+    se: a squeeze-excite at the end of the branch, before the concat.
+    residual: units of stride 1 add the branch's input to its output.
+    """
+
+    se: bool = False
+    residual: bool = False
+
+
+def branch(
+    g: GraphBuilder, x: TensorSpec, channels: Dim, stride: int, variant: Variant, residual: bool = False
+) -> TensorSpec:
+    """The right branch of both units (Figure 3): 1x1, 3x3 depthwise, 1x1, all `channels` wide.
+
+    The squeeze-excite does not reduce its channels: so it is in the large network that the authors
+    published (megvii-model/ShuffleNet-Series, ShuffleNetV2.Large). With a residual the last ReLU
+    follows the addition, as in ResNet and there.
+    """
+    with g.scope("branch2"):
+        y = conv_bn(g, x, channels, names="0 1 2")
+        y = depthwise_bn(g, y, stride=stride, names="3 4")
+        y = conv_bn(g, y, channels, names="5 6" if residual else "5 6 7")
+        if variant.se:
+            y = squeeze_excite(g, y, channels)
+        if residual:
+            y = g.relu(g.add(y, x), "7")
+    return y
+
+
+def basic_unit(g: GraphBuilder, x: TensorSpec, variant: Variant = Variant()) -> TensorSpec:
+    """Figure 3c: half of the channels pass through, half go through the branch."""
+    half = exact_div(channels_of(x), 2, "channels of a basic unit in halves")
+    left, right = g.split(x, (half, half))
+    right = branch(g, right, half, 1, variant, residual=variant.residual)
+    return g.channel_shuffle(g.concat((left, right)), 2)
+
+
+def down_unit(
+    g: GraphBuilder, x: TensorSpec, channels: Dim, stride: int = 2, variant: Variant = Variant()
+) -> TensorSpec:
+    """Figure 3d: both branches read the whole input and make half of `channels` each."""
+    half = exact_div(channels, 2, "channels of a down-sampling unit in halves")
+    with g.scope("branch1"):
+        left = depthwise_bn(g, x, stride=stride, names="0 1")
+        left = conv_bn(g, left, half, names="2 3 4")
+    right = branch(g, x, half, stride, variant)
+    return g.channel_shuffle(g.concat((left, right)), 2)
+
+
+def stages(
+    g: GraphBuilder, x: TensorSpec, plan: Stages, *, first_stride: int = 2, variant: Variant = Variant()
+) -> TensorSpec:
+    """Stages from stage 2 on; each is one down-sampling unit and basic units.
+
+    plan: output channels and number of units of each stage. first_stride: of stage 2; 2 in the others.
+    """
+    for index, (channels, units) in enumerate(plan):
+        with g.scope(f"stage{index + 2}"):
+            for unit in range(units):
+                with g.scope(str(unit)):
+                    if unit:
+                        x = basic_unit(g, x, variant)
+                    else:
+                        x = down_unit(g, x, channels, first_stride if index == 0 else 2, variant)
+    return x
+
+
+def stem(g: GraphBuilder, x: TensorSpec, *channels: Dim) -> TensorSpec:
+    """3x3 convolutions, the first of stride 2, and a max pooling of stride 2."""
+    with g.scope("conv1"):
+        for index, width in enumerate(channels):
+            names = " ".join(str(3 * index + part) for part in range(3))
+            x = conv_bn(g, x, width, 3, stride=1 if index else 2, names=names)
+    return g.max_pool(x, 3, stride=2, padding=1, name="maxpool")
+
+
+def head(g: GraphBuilder, x: TensorSpec, channels: Dim, classes: Dim, name: str = "conv5") -> TensorSpec:
+    """1x1 convolution, global pooling, classifier."""
+    with g.scope(name):
+        x = conv_bn(g, x, channels)
+    return classifier(g, x, classes)
+
+
+@network("shufflenet_v2")
+def shufflenet_v2(
+    g: GraphBuilder,
+    x: TensorSpec,
+    *,
+    classes: Dim = 1000,
+    width: float = 1.0,
+    se: bool = False,
+    residual: bool = False,
+) -> TensorSpec:
+    """ShuffleNet V2 of Table 5: width 0.5, 1.0, 1.5 or 2.0, with squeeze-excite or residuals if wanted."""
+    if width not in _TABLE_5:
+        raise UsageError(f"width is {width:g}; Table 5 has {', '.join(map(str, _TABLE_5))}")
+    *channels, last = _TABLE_5[width]
+    x = stages(g, stem(g, x, 24), tuple(zip(channels, _UNITS, strict=True)), variant=Variant(se, residual))
+    return head(g, x, last, classes)
+
+
+@network("shufflenet_v2_50")
+def shufflenet_v2_50(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000) -> TensorSpec:
+    """ShuffleNet V2-50 of Table 6 and appendix Table 2, the counterpart of ResNet-50."""
+    plan = ((244, 3), (488, 4), (976, 6), (1952, 3))
+    x = stages(g, stem(g, x, 64), plan, first_stride=1)
+    return head(g, x, 2048, classes, "conv6")
+
+
+@network("shufflenet_v2_164")
+def shufflenet_v2_164(
+    g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000, se: bool = True, residual: bool = True
+) -> TensorSpec:
+    """SE-ShuffleNet V2-164 with residuals, of Table 6 and appendix Table 2."""
+    plan = ((340, 10), (680, 10), (1360, 23), (2720, 10))
+    x = stages(g, stem(g, x, 64, 64, 128), plan, first_stride=1, variant=Variant(se, residual))
+    return head(g, x, 2048, classes, "conv6")
