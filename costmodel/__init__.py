@@ -1,1 +1,56 @@
-"""The analytical cost model of convolutional networks."""
+"""The analytical cost model of convolutional networks: exact counts of any network, operator by operator.
+
+>>> import costmodel
+>>> costmodel.analyze("zoo:shufflenet_v2,width=1.0").totals.mult_adds
+144907992
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from costmodel.analysis import Analysis, analyze
+    from costmodel.builder import GraphBuilder
+    from costmodel.cost import Cost
+    from costmodel.errors import CostModelError, ModelError, UsageError
+    from costmodel.graph import Graph, Node, TensorSpec
+
+__all__ = [
+    "Analysis",
+    "Cost",
+    "CostModelError",
+    "Graph",
+    "GraphBuilder",
+    "ModelError",
+    "Node",
+    "TensorSpec",
+    "UsageError",
+    "analyze",
+]
+
+_HOMES = {
+    "Analysis": "analysis",
+    "analyze": "analysis",
+    "GraphBuilder": "builder",
+    "Cost": "cost",
+    "CostModelError": "errors",
+    "ModelError": "errors",
+    "UsageError": "errors",
+    "Graph": "graph",
+    "Node": "graph",
+    "TensorSpec": "graph",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name's module when the name is first used: importing costmodel itself is free."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'costmodel' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"costmodel.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -55,11 +55,21 @@ class GraphBuilder:
 
     # -- tensors that are not written by an operator
 
-    def input(self, name: str, shape: Sequence[Any] | None, dtype: str = "float32") -> TensorSpec:
-        """A tensor that enters the network; its shape may be unknown (None)."""
+    def input(
+        self, name: str, shape: Sequence[Any] | None, dtype: str = "float32", value: Any = None
+    ) -> TensorSpec:
+        """A tensor that enters the network; its shape may be unknown (None), its elements may be known.
+
+        Raises ShapeError for dims that are no sizes, and for a value of another shape.
+        """
         dims = None if shape is None else tuple(as_dim(d, f"a dim of input {name!r}") for d in shape)
+        if value is not None:
+            value = as_value(value)
+            if dims is not None and value.shape != dims:
+                raise ShapeError(f"input {name!r}: a value of shape {value.shape} is given for dims {dims}")
+            dims = value.shape
         self._inputs.append(name)
-        return self._add(TensorSpec(dims, dtype, name))
+        return self._add(TensorSpec(dims, dtype, name, value))
 
     def weight(self, name: str, shape: Sequence[Dim], dtype: str = "float32") -> TensorSpec:
         """A constant tensor: learned, unless its type is int64 or bool."""
@@ -203,8 +213,9 @@ class GraphBuilder:
 
     def build(self, *outputs: TensorSpec, notes: Sequence[str] = ()) -> Graph:
         """The finished graph."""
+        tensors = {**{spec.name: spec for spec in outputs}, **self._tensors}
         names = tuple(spec.name for spec in outputs)
-        return Graph(self.name, tuple(self._inputs), names, tuple(self._nodes), self._tensors, tuple(notes))
+        return Graph(self.name, tuple(self._inputs), names, tuple(self._nodes), tensors, tuple(notes))
 
     # -- the operators that convolutional networks need
 

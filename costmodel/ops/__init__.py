@@ -22,6 +22,7 @@ from costmodel.ops import (  # noqa: F401  (each registers its operators)
     sequences,
     shape,
     signal,
+    text,
     training,
     vision,
 )

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from costmodel.dims import Dim, Shape, exact_div, maximum, product, same
-from costmodel.errors import ShapeError
+from costmodel.errors import ShapeError, UnknownShapeError
 from costmodel.graph import TensorSpec
 from costmodel.ops.composition import activation, fused
 from costmodel.ops.registry import Result, example, operator
-from costmodel.ops.shapes import dims, tensor
+from costmodel.ops.shapes import Declared, declared_output, dims, tensor
 
 _PER_SCORE = 6  # softmax: maximum, difference, exponential, sum, division; and the scaling
 _SOFTCAP = 3  # division, tanh, product
@@ -60,10 +60,14 @@ def split_heads(spec: TensorSpec, heads: Dim | None) -> Heads:
     batch, length, hidden = dims(spec, rank=3)
     if heads is None:
         raise ShapeError(f"input {spec.name!r} has 3 dims; the number of its heads has to be given")
-    return Heads(batch, heads, length, exact_div(hidden, heads, f"hidden size of {spec.name!r} in {heads} heads"))
+    return Heads(
+        batch, heads, length, exact_div(hidden, heads, f"hidden size of {spec.name!r} in {heads} heads")
+    )
 
 
-def attend(pairs: Dim, heads: Dim, key_size: Dim, value_size: Dim, *extras: object, softcap: float = 0.0) -> Result:
+def attend(
+    pairs: Dim, heads: Dim, key_size: Dim, value_size: Dim, *extras: object, softcap: float = 0.0
+) -> Result:
     """The two products of an attention and the softmax between them, without outputs.
 
     pairs: queries times keys, summed over the batch. extras: masks and biases on the scores, an
@@ -87,7 +91,9 @@ def attend_heads(query: Heads, key: Heads, value: Heads, *extras: object, softca
 
 @operator(
     "Attention",
-    example=example("B S 4*D", "B T 2*D", "B T 2*E", "S T+P", "B 2 P D", "B 2 P E", q_num_heads=4, kv_num_heads=2),
+    example=example(
+        "B S 4*D", "B T 2*D", "B T 2*E", "S T+P", "B 2 P D", "B 2 P E", q_num_heads=4, kv_num_heads=2
+    ),
     settings=("nonpad_kv_seqlen",),
 )
 def attention(
@@ -108,10 +114,14 @@ def attention(
     softcap: float = 0.0,
 ) -> Result:
     """mult_adds = query heads x queries x (past + keys) x (head size + value head size); masks do not lower it."""
-    query, new_key, new_value = split_heads(q, q_num_heads), split_heads(k, kv_num_heads), split_heads(v, kv_num_heads)
+    query, new_key, new_value = (
+        split_heads(q, q_num_heads),
+        split_heads(k, kv_num_heads),
+        split_heads(v, kv_num_heads),
+    )
     key, value = new_key.after(past_key), new_value.after(past_value)
-    masks = (attn_mask, nonpad_kv_seqlen, is_causal, left_window_size >= 0 or right_window_size >= 0)
-    work = attend_heads(query, key, value, *(mask is not None and mask != 0 for mask in masks), softcap=softcap)
+    window = left_window_size >= 0 or right_window_size >= 0
+    work = attend_heads(query, key, value, attn_mask, nonpad_kv_seqlen, is_causal, window, softcap=softcap)
     outputs = (
         tensor(_joined(query, value.size, len(dims(q))), q.dtype),
         tensor(key.shape, k.dtype),
@@ -162,14 +172,17 @@ def linear_recurrence(
         raise ShapeError(f"update_rule is {rule!r}; it is one of {', '.join(_UPDATE_RULES)}")
     batch, length, q_hidden = dims(query, rank=3)
     key_size = exact_div(q_hidden, q_heads, f"hidden size of {query.name!r} in {q_heads} heads")
-    k, v = split_heads(key, None if len(dims(key)) == 4 else kv_heads), split_heads(value, kv_heads)
+    k, v = split_heads(key, kv_heads), split_heads(value, kv_heads)
+    same(k.size, key_size, "head size of queries and keys")
     same(k.batch, batch, "batch of queries and keys")
     same(k.length, length, "length of queries and keys")
     same(v.length, length, "length of queries and values")
     read_heads = maximum(q_heads, kv_heads)
     tokens, state = batch * length, key_size * v.size
     delta, gated = rule in ("delta", "gated_delta"), rule in ("gated", "gated_delta")
-    products = kv_heads * (2 if delta else 1) + read_heads  # k v is added, S k is read back, S q is the output
+    products = (
+        kv_heads * (2 if delta else 1) + read_heads
+    )  # k v is added, S k is read back, S q is the output
     out = tensor((batch, length, read_heads * v.size), query.dtype)
     element_ops = out.elements + (2 * v.elements if delta else 0)
     if gated and decay is not None:
@@ -182,7 +195,7 @@ def linear_recurrence(
 
 _LINEAR = example(
     "B S 4*D", "B S 2*D", "B S 2*E", "B 2 D E", "B S 2*D", "B S 2", q_num_heads=4, kv_num_heads=2
-)  # fmt: skip
+)
 
 
 @operator("LinearAttention", example=_LINEAR)
@@ -220,7 +233,9 @@ def windowed_linear_attention(
     update_rule: str = "gated_delta",
 ) -> Result:
     """As ONNX's; with a state_window the states after that many tokens are written."""
-    return linear_recurrence(query, key, value, past_state, decay, q_num_heads, kv_num_heads, update_rule, state_window)
+    return linear_recurrence(
+        query, key, value, past_state, decay, q_num_heads, kv_num_heads, update_rule, state_window
+    )
 
 
 def causal_convolution(
@@ -260,7 +275,9 @@ def causal_conv_with_state(
     return causal_convolution(x, weight, bias, activation, channels, state)
 
 
-def rotate(x: TensorSpec, cos: TensorSpec, rows: Dim, head_size: Dim | None, positions: tuple[int, int]) -> Result:
+def rotate(
+    x: TensorSpec, cos: TensorSpec, rows: Dim, head_size: Dim | None, positions: tuple[int, int]
+) -> Result:
     """Rotary embedding of x: the first 2 x (last dim of cos) elements of every head turn.
 
     rows: table rows that are looked up. head_size: None where the whole of x turns.
@@ -274,7 +291,7 @@ def rotate(x: TensorSpec, cos: TensorSpec, rows: Dim, head_size: Dim | None, pos
 
 @operator(
     "RotaryEmbedding",
-    example=example("B S 4*D", "P D//2", "P D//2", "B S", dtypes={3: "int64"}, num_heads=4),
+    example=example("B S 8*D", "P D", "P D", "B S", dtypes={3: "int64"}, num_heads=4),
     settings=("cos_cache", "sin_cache", "position_ids"),
 )
 def rotary_embedding(
@@ -291,3 +308,38 @@ def rotary_embedding(
     heads = split_heads(x, num_heads)
     rows = position_ids.elements if position_ids is not None else heads.batch * heads.length
     return rotate(x, cos_cache, rows, heads.size if rotary_embedding_dim else None, (1, 2))
+
+
+@operator(
+    "CausalConvWithState", domain="com.microsoft", example=example("N C L", "C 1 4", "C", "N C 6", dilation=2)
+)
+def dilated_causal_conv_with_state(
+    x: TensorSpec,
+    weight: TensorSpec,
+    bias: TensorSpec | None = None,
+    past_state: TensorSpec | None = None,
+    /,
+    *,
+    activation: str = "none",
+    channels_last: int = 0,
+    dilation: int = 1,
+    ndim: int = 1,
+    state_window: int = 0,
+    declared: Declared = (),
+) -> Result:
+    """As ONNX's, dilated along the last dim; with a state_window the states after that many tokens are written."""
+    taps = dims(weight, rank=2 + ndim)[2:]
+    kept = (taps[-1] - 1) * dilation
+    state: Shape
+    if channels_last:
+        batch, _, *parts = dims(x, at_least=3)
+        channels, state = product(parts), (batch, kept, *parts)
+    else:
+        batch, channels, *_ = dims(x, rank=2 + ndim)
+        state = (batch, channels, kept)
+        if ndim > 1:
+            why = UnknownShapeError("the state of a causal convolution over several dims is not specified")
+            state = dims(past_state if past_state is not None else declared_output(declared, 1, why))
+    if state_window and ndim == 1:
+        state = (state_window, *state)
+    return causal_convolution(x, weight, bias, activation, channels, state)

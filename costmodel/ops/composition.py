@@ -11,18 +11,27 @@ from costmodel.graph import TensorSpec
 from costmodel.ops.registry import Result, call, find
 
 # Activations as recurrent and fused operators name them, where that is not ONNX's name.
-_ALIASES = {"silu": "Swish", "swish": "Swish", "relu": "Relu", "gelu": "Gelu", "sigmoid": "Sigmoid", "tanh": "Tanh"}
+_ALIASES = {
+    "silu": "Swish",
+    "swish": "Swish",
+    "relu": "Relu",
+    "gelu": "Gelu",
+    "sigmoid": "Sigmoid",
+    "tanh": "Tanh",
+}
 _NOTHING = frozenset({"", "none", "identity"})
 # Activations of recurrent layers that are no operator of their own: operations an element.
 _FORMULAS = {"Affine": 2, "ScaledTanh": 3}
 
 
-def of(op_type: str, *inputs: TensorSpec | None, **attributes: Any) -> Result:
+def of(
+    op_type: str, *inputs: TensorSpec | None, declared: Sequence[TensorSpec | None] = (), **attributes: Any
+) -> Result:
     """What ONNX's own operator of that type says of these inputs and attributes."""
     op = find(op_type)
     if op is None:
         raise UnknownShapeError(f"the operator {op_type!r}, which is a part of it, is not known")
-    return call(op, inputs, attributes)
+    return call(op, inputs, attributes, declared)
 
 
 def fused(

@@ -9,11 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from costmodel.dtypes import from_onnx
-from costmodel.dims import exact_div, product
 from costmodel.errors import ShapeError
 from costmodel.graph import TensorSpec
 from costmodel.ops.registry import Result, example, operator
-from costmodel.ops.shapes import axis_index, dims, elementwise, tensor
+from costmodel.ops.shapes import axis_index, dims, elementwise
 
 _ONE = example("N C H W")
 _TWO = example("N C H W", "C 1 1")
@@ -134,11 +133,7 @@ def dropout(
     return Result(outputs, element_ops=2 * x.elements) if training else Result(outputs, free=True)
 
 
-@operator("SwiGLU", domain="", example=example("N C 2*F"))
-def swiglu(x: TensorSpec, /, *, axis: int = -1) -> Result:
-    """element_ops = 6 x output elements: the swish of one half (5) times the other."""
-    shape = list(dims(x, at_least=1))
-    at = axis_index(axis, len(shape))
-    shape[at] = exact_div(shape[at], 2, "SwiGLU halves")
-    out = tensor(shape, x.dtype)
-    return Result((out,), element_ops=6 * product(shape))
+@operator("SwiGLU", example=example("N C", "N C"))
+def swiglu(gate: TensorSpec, linear: TensorSpec, /) -> Result:
+    """element_ops = 6 x elements: the gate's swish is 5, times the linear input."""
+    return elementwise(gate, linear, ops=6)

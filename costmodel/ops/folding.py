@@ -58,7 +58,7 @@ def fold(
         if out.shape is None or not isinstance(out.elements, int) or out.elements > LARGEST_VALUE:
             return ()
     values = [None if spec is None else spec.value for spec in inputs]
-    integral = inputs[0] is None or inputs[0].dtype not in _FLOATS
+    integral = not inputs or inputs[0] is None or inputs[0].dtype not in _FLOATS
     try:
         result = rule(*values, attributes=attributes, outputs=outputs, integral=integral)
     except (ArithmeticError, TypeError, ValueError, IndexError):
@@ -277,6 +277,7 @@ _FOLDS: dict[str, Fold] = {
     "Pow": _map(lambda a, b: a**b),
     "Neg": _map(lambda a: -a),
     "Abs": _map(lambda a: abs(a)),
+    "Relu": _map(lambda a: maximum(a, 0) if not isinstance(a, float) else max(a, 0.0)),
     "Sqrt": _map(lambda a: a**0.5),
     "Floor": _map(_floor),
     "Ceil": _map(_ceil),

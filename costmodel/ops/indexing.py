@@ -19,7 +19,6 @@ from costmodel.ops.shapes import (
     dims,
     is_dim_known,
     scalar,
-    setting,
     tensor,
 )
 
@@ -56,25 +55,34 @@ def _depth(indices: TensorSpec, available: int) -> tuple[Shape, int]:
     return tuple(places), depth
 
 
-@operator("GatherND", example=example("N C H W", "N K 2", batch_dims=1, dtypes={1: "int64"}), settings=("indices",))
+@operator(
+    "GatherND", example=example("N C H W", "N K 2", batch_dims=1, dtypes={1: "int64"}), settings=("indices",)
+)
 def gather_nd(data: TensorSpec, indices: TensorSpec, /, *, batch_dims: int = 0) -> Result:
     """Only the gathered slices are read, and written."""
     shape = dims(data, at_least=1)
     if not 0 <= batch_dims < len(shape):
-        raise ShapeError(f"batch_dims is {batch_dims}; it is from 0 to {len(shape) - 1} for {len(shape)} dims")
+        raise ShapeError(
+            f"batch_dims is {batch_dims}; with {len(shape)} dims it is from 0 to {len(shape) - 1}"
+        )
     places, depth = _depth(indices, len(shape) - batch_dims)
     if len(places) < batch_dims:
         raise ShapeError(f"indices of {len(places) + 1} dims have no {batch_dims} batch dims")
-    batch = [same(a, b, "batch dims of data and indices") for a, b in zip(shape, places[:batch_dims], strict=False)]
+    pairs = zip(shape[:batch_dims], places[:batch_dims], strict=True)
+    batch = [same(a, b, "batch dims of data and indices") for a, b in pairs]
     return _taken((*batch, *places[batch_dims:], *shape[batch_dims + depth :]), data.dtype)
 
 
 def _scattered(data: TensorSpec, updates: TensorSpec, reduction: str) -> Result:
-    return Result((TensorSpec(dims(data), data.dtype),), element_ops=0 if reduction == "none" else updates.elements)
+    reduced = 0 if reduction == "none" else updates.elements
+    return Result((TensorSpec(dims(data), data.dtype),), element_ops=reduced)
 
 
 @operator(
-    "Scatter", "ScatterElements", example=example("N C", "N K", "N K", axis=1, dtypes={1: "int64"}), settings=("indices",)
+    "Scatter",
+    "ScatterElements",
+    example=example("N C", "N K", "N K", axis=1, dtypes={1: "int64"}),
+    settings=("indices",),
 )
 def scatter_elements(
     data: TensorSpec, indices: TensorSpec, updates: TensorSpec, /, *, axis: int = 0, reduction: str = "none"
@@ -100,7 +108,11 @@ def scatter_nd(
     return _scattered(data, updates, reduction)
 
 
-@operator("TensorScatter", example=example("B H S D", "B H K D", "B", dtypes={2: "int64"}), settings=("write_indices",))
+@operator(
+    "TensorScatter",
+    example=example("B H S D", "B H K D", "B", dtypes={2: "int64"}),
+    settings=("write_indices",),
+)
 def tensor_scatter(
     cache: TensorSpec, update: TensorSpec, write_indices: TensorSpec | None = None, /, *, axis: int = -2
 ) -> Result:
@@ -157,7 +169,7 @@ def top_k(
 def _cut(bound: TensorSpec, declared: Declared, element_ops: Dim, what: str) -> Result:
     """An operator whose output ends where the data says: as declared, or as large as it can get."""
     out = at_most(bound, declared)
-    note = f"how many {what} depends on data: every one, an upper bound" if out is bound else ""
+    note = f"how many {what} depends on data: all are counted, an upper bound" if out is bound else ""
     return Result((out,), element_ops=element_ops, approximate=note)
 
 
@@ -170,7 +182,7 @@ def _count(spec: TensorSpec) -> int | None:
 
 @operator("NonZero", example=example("N C"))
 def non_zero(x: TensorSpec, /, *, declared: Declared = ()) -> Result:
-    """element_ops = elements; the output is counted as if every element were other than 0, unless declared."""
+    """element_ops = elements; counted as if every element were other than 0, unless known or declared."""
     known = _count(x)
     rank = len(dims(x))
     if known is not None:
@@ -186,8 +198,10 @@ def compress(
     shape = dims(x, at_least=1)
     flags = dims(condition, rank=1)[0]
     known = _count(condition)
+    before: Shape = ()
+    after: Shape = ()
     if axis is None:
-        before, whole, after = (), product(shape), ()
+        whole = product(shape)
     else:
         at = axis_index(axis, len(shape))
         before, whole, after = shape[:at], shape[at], shape[at + 1 :]
@@ -200,14 +214,15 @@ def compress(
 @operator("Unique", example=example("N C", axis=1))
 def unique(x: TensorSpec, /, *, axis: int | None = None, declared: Declared = ()) -> Result:
     """element_ops = elements; counted as if no two were alike, unless declared."""
-    shape = dims(x)
+    shape = dims(x, at_least=0 if axis is None else 1)
+    at = 0
     if axis is None:
         whole, bound = x.elements, tensor((x.elements,), x.dtype)
     else:
         at = axis_index(axis, len(shape))
         whole, bound = shape[at], TensorSpec(shape, x.dtype)
-    result = _cut(bound, declared, x.elements, "are alike")
-    found = dims(result.outputs[0])[0 if axis is None else at]
+    result = _cut(bound, declared, x.elements, "elements differ")
+    found = dims(result.outputs[0])[at]
     places = [tensor((count,), "int64") for count in (found, whole, found)]
     return Result((*result.outputs, *places), element_ops=x.elements, approximate=result.approximate)
 

@@ -29,7 +29,11 @@ def _check_granularity(x: TensorSpec, scale: TensorSpec, axis: int, block_size: 
         same(shape[at], scales[0], f"dim {at} and its scales")
 
 
-@operator("QuantizeLinear", example=example("N C H W", "", "", dtypes={2: "int8"}), settings=("y_scale", "y_zero_point"))
+@operator(
+    "QuantizeLinear",
+    example=example("N C H W", "", "", dtypes={2: "int8"}),
+    settings=("y_scale", "y_zero_point"),
+)
 def quantize_linear(
     x: TensorSpec,
     y_scale: TensorSpec,
@@ -89,7 +93,7 @@ def matmul_integer(
     b_zero_point: TensorSpec | None = None,
     /,
 ) -> Result:
-    """mult_adds = output elements x inner dim, in int32; a zero point is one subtraction an element of its operand."""
+    """mult_adds = output elements x inner dim, in int32; a zero point is a subtraction an operand element."""
     shape, inner = matmul_shape(dims(a), dims(b))
     out = tensor(shape, "int32")
     shifted = (0 if a_zero_point is None else a.elements) + (0 if b_zero_point is None else b.elements)
@@ -98,9 +102,19 @@ def matmul_integer(
 
 @operator(
     "QLinearMatMul",
-    example=example("B M K", "", "", "K N", "", "", "", "", dtypes={0: "uint8", 2: "uint8", 3: "int8", 5: "int8", 7: "uint8"}),
+    example=example(
+        "B M K",
+        "",
+        "",
+        "K N",
+        "",
+        "",
+        "",
+        "",
+        dtypes={0: "uint8", 2: "uint8", 3: "int8", 5: "int8", 7: "uint8"},
+    ),
     settings=("a_scale", "a_zero_point", "b_scale", "b_zero_point", "y_scale", "y_zero_point"),
-)  # fmt: skip
+)
 def qlinear_matmul(
     a: TensorSpec,
     a_scale: TensorSpec,

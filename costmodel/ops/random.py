@@ -11,10 +11,6 @@ from costmodel.ops.shapes import dims, tensor
 _SHAPE = example(shape=(2, 3, 5))
 
 
-def _drawn(out: TensorSpec, ops: int, reads: bool = True) -> Result:
-    return Result((out,), element_ops=out.elements * ops, reads={} if reads else {0: 0})
-
-
 def _like(x: TensorSpec, dtype: int) -> TensorSpec:
     return tensor(dims(x), from_onnx(dtype) if dtype else x.dtype)
 
@@ -22,19 +18,20 @@ def _like(x: TensorSpec, dtype: int) -> TensorSpec:
 @operator("RandomNormal", "RandomUniform", example=_SHAPE)
 def random(*, shape: tuple[int, ...], dtype: int = 1) -> Result:
     """element_ops = 3 x elements: a draw, a scaling, a shift."""
-    return _drawn(tensor([as_dim(dim, "an entry of shape") for dim in shape], from_onnx(dtype)), 3)
+    out = tensor([as_dim(dim, "an entry of shape") for dim in shape], from_onnx(dtype))
+    return Result((out,), element_ops=3 * out.elements)
 
 
 @operator("RandomNormalLike", "RandomUniformLike", example=example("N C"))
 def random_like(x: TensorSpec, /, *, dtype: int = 0) -> Result:
     """element_ops = 3 x elements: a draw, a scaling, a shift; the input gives its shape only."""
-    return _drawn(_like(x, dtype), 3, reads=False)
+    return Result((_like(x, dtype),), element_ops=3 * x.elements, reads={0: 0}, params={0: 0})
 
 
 @operator("Bernoulli", example=example("N C"))
 def bernoulli(x: TensorSpec, /, *, dtype: int = 0) -> Result:
     """element_ops = 2 x elements: a draw and a comparison."""
-    return _drawn(_like(x, dtype), 2)
+    return Result((_like(x, dtype),), element_ops=2 * x.elements)
 
 
 @operator("Multinomial", example=example("N C", sample_size=7))

@@ -19,7 +19,9 @@ from costmodel.ops.shapes import dims, setting, tensor
 Names = tuple[str, ...]
 
 _DIRECTIONS = {"forward": 1, "reverse": 1, "bidirectional": 2}
-_UNKNOWN_LENGTHS = "the sequence lengths are not known before the run; every sequence is counted at full length"
+_UNKNOWN_LENGTHS = (
+    "the sequence lengths are not known before the run; every sequence is counted at full length"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,9 @@ def _activations(cell: Cell, names: Names, directions: int) -> list[tuple[str, i
         names = names * directions  # runtimes take one list for both directions
     chosen = names or default * directions
     if len(chosen) != len(default) * directions:
-        raise ShapeError(f"activations are {names}; {len(default)} are needed for each of {directions} directions")
+        raise ShapeError(
+            f"activations are {names}; {len(default)} are needed for each of {directions} directions"
+        )
     return [(name, cell.activations[i % len(default)][1]) for i, name in enumerate(chosen)]
 
 
@@ -134,7 +138,7 @@ def lstm(
     hidden_size: int | None = None,
     layout: int = 0,
 ) -> Result:
-    """mult_adds = directions x steps x 4 hidden x (input size + hidden); peepholes are 6 operations a hidden unit."""
+    """mult_adds = directions x steps x 4 hidden x (input size + hidden); peepholes are element_ops."""
     return _layer(_LSTM, x, w, r, b, sequence_lens, peepholes, activations, direction, hidden_size, layout)
 
 
@@ -157,7 +161,7 @@ def gru(
     hidden_size: int | None = None,
     layout: int = 0,
 ) -> Result:
-    """mult_adds = directions x steps x 3 hidden x (input size + hidden), whether or not linear_before_reset is set."""
+    """mult_adds = directions x steps x 3 hidden x (input size + hidden); linear_before_reset changes nothing."""
     return _layer(_GRU, x, w, r, b, sequence_lens, None, activations, direction, hidden_size, layout)
 
 
@@ -212,12 +216,13 @@ def dynamic_quantize_lstm(
     direction: str = "forward",
     hidden_size: int | None = None,
 ) -> Result:
-    """LSTM on 8-bit weights that are stored transposed; quantising what they meet is 4 operations an element."""
+    """LSTM on 8-bit weights that are stored transposed; quantising inputs and states is 4 operations an element."""
     turned = []
     for weight in (w, r):
         directions, columns, rows = dims(weight, rank=3)
         turned.append(TensorSpec((directions, rows, columns), weight.dtype, weight.name))
-    result = _layer(_LSTM, x, turned[0], turned[1], b, sequence_lens, peepholes, activations, direction, hidden_size, 0)
+    w, r = turned
+    result = _layer(_LSTM, x, w, r, b, sequence_lens, peepholes, activations, direction, hidden_size, 0)
     met = x.elements * _DIRECTIONS[direction] + result.outputs[0].elements
     return Result(
         result.outputs,

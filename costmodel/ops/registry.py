@@ -190,7 +190,7 @@ def _check_inputs(op: Operator, inputs: Sequence[TensorSpec | None]) -> None:
         raise ShapeError(f"{len(inputs)} inputs given; {op.qualified_type} needs at least {op.required}")
     for i, spec in enumerate(inputs):
         if spec is None:
-            if i < op.required:
+            if i < op.required or op.most is None:
                 raise ShapeError(f"input {i} is left out; {op.qualified_type} needs it")
         elif spec.shape is None and not op.any_shape:
             raise UnknownShapeError(f"the shape of its input {spec.name!r} is unknown")

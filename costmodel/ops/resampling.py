@@ -15,7 +15,19 @@ from typing import Any
 import numpy as np
 
 from costmodel.columns import Column
-from costmodel.dims import Dim, Shape, as_dim, equal, exact_div, floor_div, is_symbolic, maximum, minimum, product, same
+from costmodel.dims import (
+    Dim,
+    Shape,
+    as_dim,
+    equal,
+    exact_div,
+    floor_div,
+    is_symbolic,
+    maximum,
+    minimum,
+    product,
+    same,
+)
 from costmodel.errors import ShapeError, UnknownShapeError
 from costmodel.graph import TensorSpec
 from costmodel.ops.registry import Result, example, operator
@@ -51,7 +63,7 @@ def _replaced(shape: Shape, axes: Sequence[int], sizes: Sequence[Dim]) -> Shape:
 def _scaled(dim: Dim, scale: Any) -> Dim:
     """floor(dim x scale), rounded to float32 before the floor as runtimes do: 10 x 0.7 is 7, not 6."""
     if is_symbolic(scale):
-        numerator, divisor = (dim * scale).as_numer_denom()  # type: ignore[union-attr]
+        numerator, divisor = (dim * scale).as_numer_denom()
         return floor_div(numerator, divisor)
     if not isinstance(scale, int | float) or not 0 < scale < math.inf:
         raise ShapeError(f"a scale is {scale!r}; it is a number above 0")
@@ -68,7 +80,7 @@ def _scaled(dim: Dim, scale: Any) -> Dim:
 
 
 def _fitted(sizes: Sequence[Dim], shape: Sequence[Dim], policy: str) -> Sequence[Dim]:
-    """Sizes that keep the aspect ratio: round(scale x dim), with the smallest or largest of size / dim as scale.
+    """Sizes that keep the aspect ratio: round(scale x dim), scale being the least or largest size / dim.
 
     Rounding is monotone, so the extreme is taken over sizes instead of ratios and stays exact.
     """
@@ -81,7 +93,9 @@ def _fitted(sizes: Sequence[Dim], shape: Sequence[Dim], policy: str) -> Sequence
         raise ShapeError(f"no aspect ratio can be kept with a dim of 0 in {tuple(shape)}")
     result = []
     for dim in shape:
-        candidates = [floor_div(2 * size * dim + other, 2 * other) for size, other in zip(sizes, shape, strict=True)]
+        candidates = [
+            floor_div(2 * size * dim + own, 2 * own) for size, own in zip(sizes, shape, strict=True)
+        ]
         fitted = candidates[0]
         for candidate in candidates[1:]:
             fitted = extreme(fitted, candidate)
@@ -108,7 +122,7 @@ def resize(
 ) -> Result:
     """element_ops = output elements x 2 x taps: 2^d taps for linear, 4^d for cubic, none for nearest.
 
-    Opset 10 has its scales as input 1, later ones a region there, which steers where is read but not how much.
+    Opset 10 has its scales as input 1, later ones a region there: it steers where is read, but not how much.
     """
     shape = dims(x)
     if scales is None and sizes is None:
@@ -155,7 +169,7 @@ def upsample(
 
 @operator("GridSample", example=example("N C H W", "N P Q 2"))
 def grid_sample(x: TensorSpec, grid: TensorSpec, /, *, mode: str = "linear") -> Result:
-    """element_ops = 2 x coordinates (to pixels) + output elements x 2 x taps (2^d linear, 4^d cubic, none nearest)."""
+    """element_ops = 2 x coordinates (to pixels) + output elements x 2 x taps, as Resize."""
     batch, channels, *size = dims(x, at_least=3)
     grid_batch, *points, coordinates = dims(grid, rank=len(size) + 2)
     batch = same(batch, grid_batch, "batch of the input and of the grid")
@@ -188,7 +202,12 @@ def _regions(x: TensorSpec, rois: TensorSpec, columns: int, size: Sequence[Dim])
     return tensor((regions, channels, *(as_dim(dim, "a pooled size") for dim in size)), x.dtype)
 
 
-@operator("RoiAlign", example=example("N C H W", "R 4", "R", dtypes={2: "int64"}, output_height=7, output_width=5, sampling_ratio=2))
+@operator(
+    "RoiAlign",
+    example=example(
+        "N C H W", "R 4", "R", dtypes={2: "int64"}, output_height=7, output_width=5, sampling_ratio=2
+    ),
+)
 def roi_align(
     x: TensorSpec,
     rois: TensorSpec,
@@ -199,7 +218,7 @@ def roi_align(
     output_width: int = 1,
     sampling_ratio: int = 0,
 ) -> Result:
-    """element_ops = output elements x sampling_ratio^2 x 9: a bilinear sample (8) and its share of the bin (1)."""
+    """element_ops = output elements x sampling_ratio^2 x 9: a bilinear sample (8), its part of a bin (1)."""
     out = _regions(x, rois, 4, (output_height, output_width))
     same(dims(rois)[0], dims(batch_indices, rank=1)[0], "regions and their batch indices")
     samples = sampling_ratio or 2
@@ -236,7 +255,11 @@ def center_crop_pad(
     return Result((out,), reads={0: product(minimum(a, b) for a, b in zip(old, dims(out), strict=True))})
 
 
-@operator("Col2Im", example=example("N 6*C 24", (5, 9), (2, 3), strides=(1, 1), dilations=(1, 2), pads=(0, 1, 0, 0)), settings=("image_shape", "block_shape"))
+@operator(
+    "Col2Im",
+    example=example("N 6*C 24", (5, 9), (2, 3), strides=(1, 1), dilations=(1, 2), pads=(0, 1, 0, 0)),
+    settings=("image_shape", "block_shape"),
+)
 def col2im(
     x: TensorSpec,
     image_shape: TensorSpec,
@@ -265,7 +288,11 @@ def col2im(
     return Result((out,), element_ops=x.elements)
 
 
-@operator("MaxUnpool", example=example("N C H W", "N C H W", dtypes={1: "int64"}, kernel_shape=(2, 3), strides=(2, 3)), settings=("output_shape",))
+@operator(
+    "MaxUnpool",
+    example=example("N C H W", "N C H W", dtypes={1: "int64"}, kernel_shape=(2, 3), strides=(2, 3)),
+    settings=("output_shape",),
+)
 def max_unpool(
     x: TensorSpec,
     indices: TensorSpec,

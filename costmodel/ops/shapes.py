@@ -118,8 +118,10 @@ def is_dim_known(dim: Any) -> bool:
 
 
 def at_most(bound: TensorSpec, declared: Declared, index: int = 0) -> TensorSpec:
-    """An output whose shape depends on data: as the model declares it, in plain numbers, or else `bound` itself."""
+    """An output whose shape depends on data: as declared in plain numbers, or else `bound` itself."""
     spec = declared[index] if index < len(declared) else None
     if spec is None or spec.shape is None or not all(map(is_dim_known, spec.shape)):
+        return bound
+    if bound.shape is not None and len(spec.shape) != len(bound.shape):
         return bound
     return TensorSpec(spec.shape, bound.dtype)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from costmodel.dims import Dim, equal, is_symbolic
 from costmodel.errors import ModelError, ShapeError
 from costmodel.graph import TensorSpec
+from costmodel.ops import as_value
 from costmodel.ops.shapes import axis_index
 
 if TYPE_CHECKING:
@@ -102,8 +103,10 @@ def run_loop(body: Body, label: str, reads: Specs, values: Mapping[str, Any], na
 
 def _looped(body: Body, graph: Any, label: str, carried: Specs, trips: Dim, note: str) -> Body:
     iteration, condition = (value.name for value in graph.input[:2])
+    if any(iteration in node.input for node in graph.node):
+        body.importer.note(f"node {label!r} (Loop): its shapes are those of the first iteration")
     scope: dict[str, TensorSpec | None] = {
-        iteration: TensorSpec((), "int64", f"{label}/{iteration}"),
+        iteration: TensorSpec((), "int64", f"{label}/{iteration}", as_value(0)),
         condition: TensorSpec((), _BOOL, f"{label}/{condition}"),
     }
     for value, spec in zip(graph.input[2:], carried, strict=True):
@@ -160,13 +163,15 @@ def _declared_or(
     body: Body, names: Sequence[str], index: int, known: TensorSpec | None, otherwise: TensorSpec | None
 ) -> TensorSpec | None:
     """A shape that is certain, else what the model says, else nothing but the type."""
+    if index >= len(names) or not names[index]:
+        return None
+    name = body.prefix + names[index]
     if known is not None:
-        return _data(known)
-    declared = body.declared(names[index]) if index < len(names) and names[index] else None
+        return TensorSpec(known.shape, known.dtype, name)
+    declared = body.declared(names[index])
     if declared is not None and declared.shape is not None:
-        return declared
-    dtype = otherwise.dtype if otherwise is not None else "undefined"
-    return TensorSpec(None, dtype, names[index] if index < len(names) else "")
+        return TensorSpec(declared.shape, declared.dtype, name)
+    return TensorSpec(None, "undefined" if otherwise is None else otherwise.dtype, name)
 
 
 def run_scan(body: Body, label: str, reads: Specs, values: Mapping[str, Any], names: Sequence[str]) -> Specs:

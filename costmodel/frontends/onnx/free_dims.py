@@ -43,6 +43,7 @@ class Wishes:
 
     dims: sizes of named dims. shapes: whole shapes of inputs; a string is a symbol's name. batch: the
     leading dim of all inputs. strict: refuse free dims. symbolic: leave free dims as symbols.
+    values: the elements of inputs that other shapes are computed from.
     """
 
     dims: Mapping[str, Any] = field(default_factory=dict)
@@ -50,6 +51,7 @@ class Wishes:
     batch: Any = None
     strict: bool = False
     symbolic: bool = False
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 class InputShapes:
@@ -62,6 +64,7 @@ class InputShapes:
         self._wishes = wishes
         inputs = list(inputs)
         self._check_names([value.name for value in inputs])
+        self.values = wishes.values
         for value in inputs:
             self.shapes[value.name] = self._shape(value)
         unused = set(wishes.dims) - set(self.free)
@@ -96,9 +99,11 @@ class InputShapes:
         return tuple(self.free[d].size if isinstance(d, str) else d for d in shape)
 
     def _check_names(self, inputs: list[str]) -> None:
-        for name in self._wishes.shapes:
-            if name not in inputs:
-                raise UsageError(f"--shape {name}: the model has no such input (inputs: {', '.join(inputs) or 'none'})")
+        known = ", ".join(inputs) or "none"
+        for option, names in (("--shape", self._wishes.shapes), ("--value", self._wishes.values)):
+            for name in names:
+                if name not in inputs:
+                    raise UsageError(f"{option} {name}: the model has no such input (inputs: {known})")
 
     def _shape(self, value: Any) -> tuple[Any, ...] | None:
         tensor_type = value.type.tensor_type

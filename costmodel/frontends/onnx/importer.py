@@ -101,7 +101,7 @@ class Importer:
             if declared.dtype not in ("sequence", "optional_type", "map_type"):
                 self.note(f"input {value.name!r} has no shape; give it with --shape {value.name}=...")
             return self.builder.input(value.name, None, declared.dtype)
-        return self.builder.input(value.name, shape, declared.dtype)
+        return self.builder.input(value.name, shape, declared.dtype, self.inputs.values.get(value.name))
 
     def note(self, text: str) -> None:
         """State something that was assumed; each once."""

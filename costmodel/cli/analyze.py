@@ -1,0 +1,113 @@
+"""costmodel analyze MODEL."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import Any
+
+from costmodel.analysis import analyze
+from costmodel.cli.output import terminal_width, use_color, write
+from costmodel.errors import UsageError
+from costmodel.report.rows import View
+
+FORMATS = ("text", "json", "csv", "markdown")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb's options."""
+    parser.add_argument("model", metavar="MODEL", help="a .onnx file, or zoo:NAME[,key=value...]")
+    inputs = parser.add_argument_group("inputs")
+    inputs.add_argument("--batch", type=_size, metavar="N", help="the leading dim of every input")
+    inputs.add_argument("--dim", action="append", default=[], metavar="NAME=N", help="the size of a free dim")
+    inputs.add_argument(
+        "--shape", action="append", default=[], metavar="INPUT=1x3x224x224", help="the whole shape of an input"
+    )
+    inputs.add_argument(
+        "--value", action="append", default=[], metavar="INPUT=2,3", help="elements of an input that sizes depend on"
+    )
+    inputs.add_argument("--strict-dims", action="store_true", help="refuse free dims instead of assuming sizes")
+    inputs.add_argument(
+        "--unknown", choices=("bytes", "error"), default="bytes", help="operators not known: count bytes, or refuse"
+    )
+    output = parser.add_argument_group("output")
+    output.add_argument("--format", choices=FORMATS, default="text")
+    output.add_argument("-o", "--output", metavar="FILE", help="write to FILE instead of stdout")
+    output.add_argument("--by", choices=("op", "type", "module"), default="op", help="rows of the table")
+    output.add_argument("--top", type=_size, metavar="N", help="only the N dearest rows (text: 10 operators)")
+    output.add_argument("--sort", choices=("mult_adds", "memory_access", "params"), default="mult_adds")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Analyze and print; gives the exit status."""
+    analysis = analyze(
+        options.model,
+        dims=dict(_named_sizes(options.dim)),
+        shapes=dict(_named_shapes(options.shape)),
+        batch=options.batch,
+        values=dict(_named_values(options.value)),
+        strict_dims=options.strict_dims,
+        unknown=options.unknown,
+    )
+    write(_rendered(analysis, options), options.output)
+    return 0
+
+
+def _rendered(analysis: Any, options: argparse.Namespace) -> str:
+    view = View(options.by, options.top, options.sort)
+    if options.format == "json":
+        from costmodel.report import json
+
+        return json.render(analysis)
+    if options.format == "csv":
+        from costmodel.report import csv
+
+        return csv.render(analysis, view)
+    if options.format == "markdown":
+        from costmodel.report import markdown
+
+        return markdown.render(analysis, view)
+    from costmodel.report import text
+
+    to_terminal = options.output is None
+    return text.render(analysis, view, terminal_width() if to_terminal else None, to_terminal and use_color())
+
+
+def _size(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,18}", text) or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size; give a whole number from 1")
+    return int(text)
+
+
+def _named_sizes(entries: list[str]) -> list[tuple[str, int]]:
+    result = []
+    for entry in entries:
+        name, equals, size = entry.rpartition("=")
+        if not equals or not name or not re.fullmatch(r"[0-9]{1,18}", size):
+            raise UsageError(f"--dim {entry}: write NAME=SIZE, for example --dim batch=8")
+        result.append((name, int(size)))
+    return result
+
+
+def _named_shapes(entries: list[str]) -> list[tuple[str, tuple[int, ...]]]:
+    result = []
+    for entry in entries:
+        name, equals, sizes = entry.rpartition("=")
+        if not equals or not name or not re.fullmatch(r"[0-9]{1,18}(x[0-9]{1,18})*", sizes):
+            raise UsageError(f"--shape {entry}: write INPUT=SIZES, for example --shape image=1x3x224x224")
+        result.append((name, tuple(map(int, sizes.split("x")))))
+    return result
+
+
+def _named_values(entries: list[str]) -> list[tuple[str, list[int | float]]]:
+    result = []
+    for entry in entries:
+        name, equals, items = entry.rpartition("=")
+        try:
+            values = [int(item) if re.fullmatch(r"-?[0-9]{1,18}", item) else float(item) for item in items.split(",")]
+        except ValueError:
+            values = []
+        if not equals or not name or not values:
+            raise UsageError(f"--value {entry}: write INPUT=NUMBERS, for example --value target_size=480,640")
+        result.append((name, values))
+    return result

@@ -1,0 +1,37 @@
+"""costmodel ops [NAME]."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from typing import Any
+
+from costmodel.cli.output import terminal_width, use_color, write
+from costmodel.errors import UsageError
+from costmodel.ops import Operator, operators
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb's options."""
+    parser.add_argument("name", nargs="?", metavar="NAME", help="one operator: its formulas, printed from the code")
+
+
+def run(options: argparse.Namespace) -> int:
+    """List operators, or print one's formulas; gives the exit status."""
+    from costmodel.report import operators as report
+
+    known = list(operators())
+    if options.name is None:
+        write(report.render_list(known, terminal_width(), use_color()), None)
+        return 0
+    chosen = [op for op in known if options.name.lower() in (op.op_type.lower(), op.qualified_type.lower())]
+    if not chosen:
+        raise UsageError(f"ops {options.name}: no such operator; {_remedy(options.name, known)}")
+    write("\n".join(report.render_formulas(op) for op in chosen), None)
+    return 0
+
+
+def _remedy(name: str, known: list[Operator]) -> str:
+    by_lower: dict[str, Any] = {op.op_type.lower(): op.op_type for op in known}
+    near = difflib.get_close_matches(name.lower(), by_lower, n=3)
+    return f"did you mean {', '.join(by_lower[n] for n in near)}?" if near else "`costmodel ops` lists them"

@@ -1,0 +1,1 @@
+"""Renderers: an Analysis in, text out. Pure functions, one format a file."""

@@ -1,0 +1,47 @@
+"""Plain tables and their text: what every renderer of tables shares."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.table import Table
+
+_UNLIMITED = 10_000  # columns of a pipe: wide enough that no name is ever cut
+
+
+def table(first: str, *numeric: str) -> Table:
+    """A table whose first column folds when it must and whose other columns are numbers."""
+    result = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="bold", show_edge=False)
+    result.add_column(first, overflow="fold")
+    for name in numeric:
+        result.add_column(name, justify="right", no_wrap=True)
+    return result
+
+
+def to_text(content: RenderableType, width: int | None = None, color: bool = False) -> str:
+    """What rich makes of the content, without trailing blanks.
+
+    width: columns of the terminal; None for a pipe, where lines are as long as they need to be.
+    color: with ANSI styles.
+    """
+    out = StringIO()
+    console = Console(
+        file=out,
+        width=width or _UNLIMITED,
+        force_terminal=color,
+        color_system="standard" if color else None,
+        no_color=not color,
+        highlight=False,
+        emoji=False,
+        markup=False,
+        legacy_windows=False,
+    )
+    console.print(content)
+    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+
+
+def plain(text: str) -> str:
+    """Text from a file without control characters, which could steer a terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
