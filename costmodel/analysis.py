@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from costmodel import zoo
 from costmodel.cost import Cost
 from costmodel.dims import Dim, is_symbolic
 from costmodel.errors import ModelError, UsageError
 from costmodel.graph import Counting, Graph, Node
 
 SCHEMA = "costmodel.analysis/1"
+ZOO = "zoo:"
 
 ModelReference = str | os.PathLike[str] | Graph
 SortKey = Literal["mult_adds", "memory_access", "params"]
@@ -177,10 +177,10 @@ def analyze(
     if unknown not in ("bytes", "error"):
         raise UsageError(f"unknown={unknown!r}: it is 'bytes' or 'error'")
     name = model.name if isinstance(model, Graph) else os.fspath(model)
-    if isinstance(model, Graph) or name.startswith(zoo.PREFIX):
+    if isinstance(model, Graph) or name.startswith(ZOO):
         if dims or shapes or values:
-            raise UsageError(f"{name}: dims, shapes and values are for ONNX models; a zoo network takes resolution and batch")
-        graph = model if isinstance(model, Graph) else zoo.load(name if batch is None else f"{name},batch={batch}")
+            raise UsageError(f"{name}: dims, shapes and values are for ONNX models; a zoo network takes resolution, batch")
+        graph = model if isinstance(model, Graph) else _from_zoo(name, batch)
     else:
         from costmodel.frontends import onnx
 
@@ -194,3 +194,9 @@ def analyze(
             f"{first.note}; without --unknown=error they count their bytes"
         )
     return analysis
+
+
+def _from_zoo(name: str, batch: Dim | None) -> Graph:
+    from costmodel import zoo
+
+    return zoo.load(name if batch is None else f"{name},batch={batch}")

@@ -14,6 +14,7 @@ from costmodel.ops import Operator, operators
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
     parser.add_argument("name", nargs="?", metavar="NAME", help="one operator: its formulas, printed from the code")
+    parser.add_argument("--names", action="store_true", help="only the names, one a line")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -21,6 +22,9 @@ def run(options: argparse.Namespace) -> int:
     from costmodel.report import operators as report
 
     known = list(operators())
+    if options.names:
+        write("".join(f"{op.qualified_type}\n" for op in known), None)
+        return 0
     if options.name is None:
         write(report.render_list(known, terminal_width(), use_color()), None)
         return 0

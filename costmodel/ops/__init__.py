@@ -1,30 +1,19 @@
 """Operators: one function each, giving output shapes and cost. One family a file.
 
-To add one, write a function in the family's file; `registry.py` says how.
+To add one, write a function in the family's file; `registry.py` says how. The families imported here
+are those that nearly every network needs; the others (families.py) are loaded when they are asked for.
 """
 
 from costmodel.ops import (  # noqa: F401  (each registers its operators)
-    attention,
     convolution,
     elementwise,
     indexing,
     linear,
-    microsoft,
-    ml,
     movement,
     normalization,
     pooling,
-    quantization,
-    random,
-    recurrent,
     reduction,
-    resampling,
-    sequences,
     shape,
-    signal,
-    text,
-    training,
-    vision,
 )
 from costmodel.ops.accounting import Applied, Params, apply
 from costmodel.ops.folding import as_value

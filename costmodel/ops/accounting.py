@@ -136,8 +136,8 @@ def _count(
     for i, spec in enumerate(inputs):
         if spec is None or spec.name in seen:
             continue
-        if i in settings and spec.value is not None and spec.dtype in _INTEGERS:
-            continue
+        if i in settings and spec.value is not None and (spec.dtype in _INTEGERS or spec.value.size == 1):
+            continue  # part of the operator's code, not of its data
         if spec.name:
             seen.add(spec.name)  # a tensor that is used twice is read once
         elements = result.reads.get(i, spec.elements)

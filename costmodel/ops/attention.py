@@ -113,7 +113,8 @@ def attention(
     right_window_size: int = -1,
     softcap: float = 0.0,
 ) -> Result:
-    """mult_adds = query heads x queries x (past + keys) x (head size + value head size); masks do not lower it."""
+    """mult_adds = query heads x queries x (past + keys) x (head size + value head size); masks do
+    not lower it."""
     query, new_key, new_value = (
         split_heads(q, q_num_heads),
         split_heads(k, kv_num_heads),
@@ -212,7 +213,8 @@ def linear_attention(
     q_num_heads: int,
     update_rule: str = "gated_delta",
 ) -> Result:
-    """mult_adds = tokens x head size x value head size x (key heads, twice for delta rules, + query heads)."""
+    """mult_adds = tokens x head size x value head size x (key heads, twice for delta rules, + query
+    heads)."""
     exact_div(q_num_heads, kv_num_heads, "query heads in groups that share a key head")
     return linear_recurrence(query, key, value, past_state, decay, q_num_heads, kv_num_heads, update_rule)
 
@@ -285,7 +287,7 @@ def rotate(
     """
     half = dims(cos, at_least=2)[-1]
     turned = x.elements if head_size is None else exact_div(x.elements, head_size, "heads of x") * half * 2
-    reads = {i: rows * half for i in positions}
+    reads = dict.fromkeys(positions, rows * half)
     return Result((tensor(dims(x), x.dtype),), element_ops=ROTATION * turned, reads=reads)
 
 
@@ -327,7 +329,8 @@ def dilated_causal_conv_with_state(
     state_window: int = 0,
     declared: Declared = (),
 ) -> Result:
-    """As ONNX's, dilated along the last dim; with a state_window the states after that many tokens are written."""
+    """As ONNX's, dilated along the last dim; with a state_window the states after that many tokens
+    are written."""
     taps = dims(weight, rank=2 + ndim)[2:]
     kept = (taps[-1] - 1) * dilation
     state: Shape

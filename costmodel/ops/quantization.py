@@ -16,9 +16,9 @@ from costmodel.ops.shapes import axis_index, dims, tensor
 
 def _check_granularity(x: TensorSpec, scale: TensorSpec, axis: int, block_size: int) -> None:
     """One scale a tensor, one an index of `axis`, or one a block of `block_size` along `axis`."""
-    shape, scales = dims(x), dims(scale)
     if equal(scale.elements, 1):
         return
+    shape, scales = dims(x, at_least=1), dims(scale)
     if block_size < 0 or (block_size and len(scales) != len(shape)):
         raise ShapeError(f"blocks of {block_size} need a scale of {len(shape)} dims; it has {len(scales)}")
     at = axis_index(axis, len(shape))

@@ -161,7 +161,8 @@ def gru(
     hidden_size: int | None = None,
     layout: int = 0,
 ) -> Result:
-    """mult_adds = directions x steps x 3 hidden x (input size + hidden); linear_before_reset changes nothing."""
+    """mult_adds = directions x steps x 3 hidden x (input size + hidden); linear_before_reset
+    changes nothing."""
     return _layer(_GRU, x, w, r, b, sequence_lens, None, activations, direction, hidden_size, layout)
 
 
@@ -216,7 +217,8 @@ def dynamic_quantize_lstm(
     direction: str = "forward",
     hidden_size: int | None = None,
 ) -> Result:
-    """LSTM on 8-bit weights that are stored transposed; quantising inputs and states is 4 operations an element."""
+    """LSTM on 8-bit weights that are stored transposed; quantising inputs and states is 4
+    operations an element."""
     turned = []
     for weight in (w, r):
         directions, columns, rows = dims(weight, rank=3)

@@ -9,8 +9,10 @@ What is the same for all operators (elements read and written, parameters, bytes
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from types import CodeType
 from typing import Any
 
@@ -20,6 +22,7 @@ from costmodel.graph import TensorSpec
 
 # Default domains are written "" (ONNX's own). "ai.onnx" is its long name.
 _SAME_DOMAIN = {"ai.onnx": ""}
+_OTHER_FAMILIES = "costmodel.ops.families"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +148,18 @@ def _place(code: CodeType) -> str:
 
 
 def find(op_type: str, domain: str = "") -> Operator | None:
-    """The operator of that type, or None if the registry does not know it."""
-    return _OPERATORS.get((_SAME_DOMAIN.get(domain, domain), op_type))
+    """The operator of that type, or None if no family registers it."""
+    key = (_SAME_DOMAIN.get(domain, domain), op_type)
+    op = _OPERATORS.get(key)
+    if op is None and _OTHER_FAMILIES not in sys.modules:
+        import_module(_OTHER_FAMILIES)
+        op = _OPERATORS.get(key)
+    return op
 
 
 def operators() -> Iterator[Operator]:
-    """Every registered operator, by domain and type."""
+    """Every operator of every family, by domain and type."""
+    import_module(_OTHER_FAMILIES)
     return (_OPERATORS[key] for key in sorted(_OPERATORS))
 
 

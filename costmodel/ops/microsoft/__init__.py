@@ -1,4 +1,4 @@
-"""Contrib operators of the com.microsoft domains: fused kernels that ONNX Runtime writes into optimised models.
+"""Contrib operators (com.microsoft): the fused kernels that ONNX Runtime writes into optimised models.
 
 A fused kernel's mult-adds and operations are those of its parts; what the fusion saves is the memory
 access between them.
@@ -12,9 +12,12 @@ from costmodel.ops.microsoft import (  # noqa: F401  (each registers its operato
     elementwise,
     embedding,
     experts,
+    few_bits,
     matmul,
     movement,
+    multi_head,
     normalization,
+    packed,
     pooling,
     quantized,
 )

@@ -1,4 +1,4 @@
-"""Convolutions with sums and activations fused into them, channels first or last (com.microsoft, com.ms.internal.nhwc).
+"""Convolutions with sums and activations fused into them, channels first or last (com.microsoft).
 
 Weights are (M, C / group, kernel) whatever the layout of the activations.
 """
@@ -53,7 +53,8 @@ def fused_conv(
 ) -> Result:
     """mult_adds as Conv; a residual and an activation are operations an output element."""
     return fused_convolution(
-        x, w, b, z, activation, auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape,
+        x, w, b, z, activation, auto_pad=auto_pad, dilations=dilations, group=group,
+        kernel_shape=kernel_shape,
         pads=pads, strides=strides,
     )  # fmt: skip
 
@@ -106,7 +107,8 @@ def nhwc_conv_transpose(
     """As ConvTranspose, with channels last, then an activation."""
     work = of(
         "ConvTranspose", channels_first(x), w, b, auto_pad=auto_pad, dilations=dilations, group=group,
-        kernel_shape=kernel_shape, output_padding=output_padding, output_shape=output_shape, pads=pads, strides=strides,
+        kernel_shape=kernel_shape, output_padding=output_padding, output_shape=output_shape, pads=pads,
+        strides=strides,
     )  # fmt: skip
     return back(fused(work, activated(activation, work.outputs[0])))
 
@@ -180,8 +182,10 @@ def qlinear_conv(
 ) -> Result:
     """As ONNX's QLinearConv, with channels last where asked."""
     work = of(
-        "QLinearConv", channels_first(x) if channels_last else x, x_scale, x_zero_point, w, w_scale, w_zero_point,
-        y_scale, y_zero_point, b, auto_pad=auto_pad, dilations=dilations, group=group, kernel_shape=kernel_shape,
+        "QLinearConv", channels_first(x) if channels_last else x, x_scale, x_zero_point, w, w_scale,
+        w_zero_point,
+        y_scale, y_zero_point, b, auto_pad=auto_pad, dilations=dilations, group=group,
+        kernel_shape=kernel_shape,
         pads=pads, strides=strides,
     )  # fmt: skip
     return back(work) if channels_last else work

@@ -13,7 +13,7 @@ _ONE = example("B S F")
 
 
 @operator("QuickGelu", domain=DOMAIN, example=_ONE)
-def quick_gelu(x: TensorSpec, /, *, alpha: float = 1.702) -> Result:
+def quick_gelu(x: TensorSpec, /) -> Result:
     """x sigmoid(alpha x): ONNX's Swish, and one operation for alpha."""
     return fused(of("Swish", x), element_ops=x.elements)
 

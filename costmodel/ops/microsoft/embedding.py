@@ -1,4 +1,7 @@
-"""Lookups in tables: words, positions, relative positions (com.microsoft). What is looked up is all that is read."""
+"""Lookups in tables: words, positions, relative positions (com.microsoft).
+
+What is looked up is all that is read.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,8 @@ def embed_layer_normalization(
     position_ids: TensorSpec | None = None,
     /,
 ) -> Result:
-    """Rows of two or three tables are summed, then LayerNormalization; a mask's length is one operation an element."""
+    """Rows of two or three tables are summed, then LayerNormalization; a mask's length is one
+    operation an element."""
     word, position = needed(word, "word_embedding"), needed(position, "position_embedding")
     gamma, beta = needed(gamma, "gamma"), needed(beta, "beta")
     work, reads, _ = _embedded(input_ids, word, position, segment, gamma, beta, position_ids)
@@ -75,7 +79,8 @@ def embed_layer_normalization(
         dtypes={0: "int32", 1: "int32", **dict.fromkeys((2, 3, 4, 5, 6, 13, 14, 15, 16, 17), "uint8")},
     ),
     settings=(
-        "input_ids", "segment_ids", "word_scale", "position_scale", "segment_scale", "gamma_scale", "beta_scale",
+        "input_ids", "segment_ids", "word_scale", "position_scale", "segment_scale", "gamma_scale",
+        "beta_scale",
         "word_zero", "position_zero", "segment_zero", "gamma_zero", "beta_zero",
     ),
 )  # fmt: skip
@@ -141,7 +146,8 @@ def gather_block_quantized(
     bits: int = 4,
     gather_axis: int = 0,
 ) -> Result:
-    """As Gather; dequantising is two operations an element. Bytes of fewer bits hold several elements each."""
+    """As Gather; dequantising is two operations an element. Bytes of fewer bits hold several
+    elements each."""
     shape = dims(data, at_least=1)
     at = axis_index(gather_axis, len(shape))
     if bits not in (2, 4, 8):
@@ -193,7 +199,8 @@ def relative_position_bias(
     settings=("words",),
 )
 def word_conv_embedding(words: TensorSpec, w: TensorSpec, b: TensorSpec, table: TensorSpec, /) -> Result:
-    """mult_adds = words x places of the window x filters x window x character size; the largest place is kept."""
+    """mult_adds = words x places of the window x filters x window x character size; the largest
+    place is kept."""
     count, characters = dims(words, rank=2)
     filters, _, window, size = dims(w, rank=4)
     same(dims(table, rank=2)[1], size, "character sizes of the table and of the filters")

@@ -23,7 +23,8 @@ def expand_dims(x: TensorSpec, axis: TensorSpec, /) -> Result:
     "RemovePadding", domain=DOMAIN, example=example("B S F", "B", dtypes={1: "int32"}), settings=("counts",)
 )
 def remove_padding(x: TensorSpec, counts: TensorSpec, /, *, declared: Declared = ()) -> Result:
-    """Tokens that are no padding are read, and written; all of them, unless their number is known or declared."""
+    """Tokens that are no padding are read, and written; all of them, unless their number is known
+    or declared."""
     batch, length, hidden = dims(x, rank=3)
     note = ""
     try:
@@ -75,7 +76,8 @@ def crop_and_resize(
     *,
     mode: str = "bilinear",
 ) -> Result:
-    """element_ops = 8 x output elements for bilinear interpolation: 2 for each of four neighbours; 0 for the nearest."""
+    """element_ops = 8 x output elements for bilinear interpolation: 2 for each of four neighbours;
+    0 for the nearest."""
     size = setting(crop_size) or ()
     if len(size) != 2:
         raise ShapeError(f"crop_size is {size}; it is a height and a width")
@@ -93,7 +95,8 @@ def _transformed(x: TensorSpec, axes: range, inverse: int) -> Result:
 
 @operator("Rfft", domain=DOMAIN, example=example("N L", signal_ndim=1))
 def rfft(x: TensorSpec, /, *, signal_ndim: int = 1) -> Result:
-    """As ONNX's DFT of a real signal, one-sided along the last dim; the output has real and imaginary parts last."""
+    """As ONNX's DFT of a real signal, one-sided along the last dim; the output has real and
+    imaginary parts last."""
     shape = dims(x, at_least=signal_ndim)
     half = of("DFT", tensor((*shape, 1), x.dtype), axis=-2, onesided=1)
     return fused(half, _transformed(half.outputs[0], range(-3, -2 - signal_ndim, -1), 0))
@@ -111,7 +114,8 @@ def irfft(x: TensorSpec, /, *, signal_ndim: int) -> Result:
 
 @operator("UnfoldTensor", domain=DOMAIN, example=example("N 16", size=4, step=2))
 def unfold_tensor(x: TensorSpec, /, *, dim: int = -1, size: int, step: int = 1) -> Result:
-    """Windows of `size` elements along a dim, `step` apart, in a new last dim; every element of each is written."""
+    """Windows of `size` elements along a dim, `step` apart, in a new last dim; every element of
+    each is written."""
     shape = list(dims(x, at_least=1))
     at = axis_index(dim, len(shape))
     pooled = of("MaxPool", tensor((1, 1, shape[at]), x.dtype), kernel_shape=(size,), strides=(step,))

@@ -67,7 +67,8 @@ def nhwc_average_pool(
 ) -> Result:
     """As AveragePool, with channels last."""
     return _nhwc(
-        "AveragePool", x, auto_pad=auto_pad, ceil_mode=ceil_mode, dilations=dilations, kernel_shape=kernel_shape,
+        "AveragePool", x, auto_pad=auto_pad, ceil_mode=ceil_mode, dilations=dilations,
+        kernel_shape=kernel_shape,
         pads=pads, strides=strides,
     )  # fmt: skip
 
