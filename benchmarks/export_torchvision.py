@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -37,6 +38,9 @@ from torchvision import models  # noqa: E402
 DYNAMIC_AXES = ({0: "batch", 2: "height", 3: "width"}, {0: "batch"})
 #: Floating-point initializers of more elements than this go to the sparse file.
 LARGEST_EMBEDDED = 1024
+#: These multiply a constant table by a weight. The exporter's optimiser does it ahead of the run, and
+#: mult-adds that torchvision publishes would be missing from the file.
+MULTIPLY_CONSTANTS = ("swin_v2_",)
 
 
 def crop_sizes(name: str) -> list[int]:
@@ -63,9 +67,13 @@ def build(name: str, crop: int) -> torch.nn.Module:
     return model.eval()
 
 
-def export(model: torch.nn.Module, crop: int, dynamic: bool, torchscript: bool) -> onnx_ir.Model:
+def export(name: str, crop: int, dynamic: bool, torchscript: bool) -> onnx_ir.Model:
     """Run one of torch's two exporters; if dynamic, with the first of DYNAMIC_AXES that it accepts."""
-    run = _run_torchscript if torchscript else _run_dynamo
+    model = build(name, crop)
+    if torchscript:
+        run = _run_torchscript
+    else:
+        run = partial(_run_dynamo, optimize=not name.startswith(MULTIPLY_CONSTANTS))
     if not dynamic:
         return run(model, torch.rand(1, 3, crop, crop), {})
     image = torch.rand(2, 3, crop, crop)  # a batch of 1 would stay 1
@@ -75,8 +83,12 @@ def export(model: torch.nn.Module, crop: int, dynamic: bool, torchscript: bool) 
         return run(model, image, DYNAMIC_AXES[1])
 
 
-def _run_dynamo(model: torch.nn.Module, image: torch.Tensor, axes: dict[int, str]) -> onnx_ir.Model:
-    program = torch.onnx.export(model, (image,), verbose=False, input_names=["input"], dynamic_shapes=(axes,))
+def _run_dynamo(
+    model: torch.nn.Module, image: torch.Tensor, axes: dict[int, str], optimize: bool
+) -> onnx_ir.Model:
+    program = torch.onnx.export(
+        model, (image,), verbose=False, input_names=["input"], dynamic_shapes=(axes,), optimize=optimize
+    )
     assert program is not None
     return program.model
 
@@ -101,9 +113,9 @@ def save_without_weights(model: onnx_ir.Model, path: Path) -> None:
         offset += tensor.nbytes
     with data.open("wb") as file:
         file.truncate(offset)
-    partial = path.with_name(path.name + ".partial")  # so that `path` is never half written
-    onnx_ir.save(model, partial, format="protobuf")
-    partial.replace(path)
+    unfinished = path.with_name(path.name + ".partial")  # so that `path` is never half written
+    onnx_ir.save(model, unfinished, format="protobuf")
+    unfinished.replace(path)
 
 
 def convert(name: str, crop: int, path: Path, dynamic: bool, torchscript: bool) -> bool:
@@ -113,7 +125,7 @@ def convert(name: str, crop: int, path: Path, dynamic: bool, torchscript: bool) 
         print(f"{label}  already there", flush=True)
         return True
     try:
-        model = export(build(name, crop), crop, dynamic, torchscript)
+        model = export(name, crop, dynamic, torchscript)
         save_without_weights(model, path)
     except Exception as error:  # whatever the exporter raises, the other models are to be exported
         reason = " | ".join(str(error.__cause__ or error).splitlines())  # the exporter's own text is general

@@ -81,6 +81,8 @@ def ceil_div(a: Dim, b: Dim) -> Dim:
 
 def exact_div(a: Dim, b: Dim, what: str) -> Dim:
     """a / b where b must divide a; raises ShapeError naming `what` where it does not."""
+    if isinstance(b, int) and b == 0:
+        raise ShapeError(f"{what}: {show(a)} is divided by 0")
     quotient = floor_div(a, b)
     if not is_symbolic(quotient) and _differ(quotient * b, a):
         raise ShapeError(f"{what}: {show(a)} is not a multiple of {show(b)}")

@@ -26,20 +26,20 @@ def node_cases() -> list[Any]:
 
 
 def analyzed(case: Any, folder: Path) -> Graph:
-    """The case's graph; its small integer inputs and its scalars are known: some shapes come from them."""
+    """The case's graph; its small inputs are known, since some shapes are computed from them."""
     path = folder / "case.onnx"
     path.write_bytes(case.model.SerializeToString())
     data = {value.name: item for value, item in zip(case.model.graph.input, case.data_sets[0][0], strict=True)}
-    sizes = {
+    values = {
         name: np.asarray(item)
         for name, item in data.items()
-        if isinstance(item, np.ndarray | np.generic) and _steers(np.asarray(item))
+        if isinstance(item, np.ndarray | np.generic) and _may_steer(np.asarray(item))
     }
-    return frontend.load(path, frontend.Wishes(values=sizes))
+    return frontend.load(path, frontend.Wishes(values=values))
 
 
-def _steers(item: np.ndarray[Any, Any]) -> bool:
-    return item.dtype.kind in "iufV" and (item.ndim == 0 or (item.dtype.kind in "iu" and item.size <= 16))
+def _may_steer(item: np.ndarray[Any, Any]) -> bool:
+    return item.dtype.kind in "iufV" and item.size <= 16
 
 
 def expected_shapes(case: Any) -> list[tuple[int, ...] | None]:

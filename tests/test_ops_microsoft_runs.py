@@ -36,7 +36,6 @@ class Case:
     inputs: tuple[Any, ...]
     attributes: dict[str, Any] = field(default_factory=dict)
     outputs: int = 1
-    wanted: tuple[int, ...] | None = None
 
     def __str__(self) -> str:
         return f"{self.op_type}-{len(self.inputs)}-{sorted(self.attributes)}"
@@ -56,12 +55,10 @@ CASES = [
     case("Attention", *QKV, "i 2 3", num_heads=4, unidirectional=1),
     case("QAttention", "u 2 3 24", ("u", np.ones((24, 72))), "f 72", SCALE, SCALE, None, ZERO, ZERO, num_heads=4),
     case("MultiHeadAttention", "f 2 3 24", "f 2 5 24", "f 2 5 32", "f 80", num_heads=4),
-    case("MultiHeadAttention", "f 2 3 4 3 6", num_heads=4),
-    case("MultiHeadAttention", "f 2 3 24", "f 2 5 4 2 6", num_heads=4),
     case("MultiHeadAttention", "f 2 3 24", "f 2 4 5 6", "f 2 4 5 6", num_heads=4),
     case(
         "MultiHeadAttention", "f 2 3 24", "f 2 3 24", "f 2 3 24", None, None, None, "f 2 4 7 6", "f 2 4 7 6",
-        num_heads=4, outputs=4,
+        num_heads=4, outputs=3,
     ),
     case(
         "DecoderMaskedMultiHeadAttention", "f 2 1 24", "f 2 1 24", "f 2 1 24", None, None, "f 2 4 7 6", "f 2 4 7 6",
@@ -76,8 +73,8 @@ CASES = [
         kv_num_heads=2, outputs=3,
     ),
     case(
-        "GroupQueryAttention", "f 2 1 32", "f 2 1 16", "f 2 1 16", "f 2 2 9 8", "f 2 2 9 8", ("i", [9, 9]), ("i", 10),
-        "f 16 4", "f 16 4", num_heads=4, kv_num_heads=2, outputs=3, do_rotary=1,
+        "GroupQueryAttention", "f 2 1 64", "f 2 1 32", "f 2 1 32", "f 2 2 9 16", "f 2 2 9 16", ("i", [9, 9]),
+        ("i", 10), "f 16 8", "f 16 8", num_heads=4, kv_num_heads=2, outputs=3, do_rotary=1,
     ),
     case("RotaryEmbedding", "f 2 3 32", ("l", [0]), "f 8 4", "f 8 4"),
     case("RotaryEmbedding", "f 2 4 3 8", ("l", [[0, 1, 2], [3, 4, 5]]), "f 8 4", "f 8 4"),
@@ -89,8 +86,6 @@ CASES = [
     case("FastGelu", "f 2 3 8", "f 8"),
     case("Gelu", "f 2 3 8"),
     case("QuickGelu", "f 2 3 8"),
-    case("BiasSoftmax", "f 2 3 4 5", "f 2 1 1 5", axis=3, is_inner_broadcast=1),
-    case("BiasDropout", "f 2 3 8", "f 8", "f 2 3 8", outputs=2),
     case("FusedMatMul", "f 2 5 3", "f 2 4 5", transA=1, transB=1, alpha=0.5),
     case("FusedMatMul", "f 3 2 5", "f 2 5 4", transBatchA=1),
     case("FusedMatMul", "f 3 2 5", "f 4 2 5", transBatchA=1, transBatchB=1, transB=1),
@@ -103,7 +98,6 @@ CASES = [
         K=40, N=24, block_size=32, bits=8,
     ),
     case("MatMulBnb4", "f 3 40", ("u", np.ones(480)), "f 60", K=40, N=24, block_size=16, quant_type=1),
-    case("MatMulInteger16", "f 1", "f 1"),
     case("MatMulIntegerToFloat", "u 2 3 5", "u 5 4", SCALE, SCALE, ZERO, ZERO, "f 4"),
     case("DynamicQuantizeMatMul", "f 2 3 5", "u 5 4", SCALE, ZERO, "f 4"),
     case("QGemm", "u 3 5", SCALE, ZERO, "u 4 5", SCALE, ZERO, "i 4", SCALE, ZERO, transB=1),
@@ -156,11 +150,6 @@ CASES = [
     case("CausalConvWithState", "f 2 4 7", "f 4 1 3", "f 4", "f 2 4 2", outputs=2),
     case("LinearAttention", "f 2 5 16", "f 2 5 8", "f 2 5 12", None, "f 2 5 8", "f 2 5 2", q_num_heads=4,
          kv_num_heads=2, outputs=2),
-    case("Rfft", "f 2 3 8"),
-    case("ComplexMul", "f 2 3 2", "f 2 3 2"),
-    case("Unique", "f 5", outputs=3),
-    case("SparseAttention", "f 1 16 32", "f 1 16 16", "f 1 16 16", "f 1 2 32 8", "f 1 2 32 8", ("i", [[0, 1, 3]]),
-         ("i", [[0, 0, 1]]), ("i", [16]), ("i", [16]), num_heads=4, kv_num_heads=2, sparse_block_size=16, outputs=3),
 ]  # fmt: skip
 
 
@@ -216,7 +205,5 @@ def test_shapes_and_types_are_those_that_onnxruntime_gives(what: Case) -> None:
     op = find(what.op_type, "com.microsoft")
     assert op is not None
     inputs = [_spec(f"x{i}", entry) for i, entry in enumerate(what.inputs)]
-    told = tuple(TensorSpec(result.shape, str(result.dtype)) for result in results)
-    outputs = call(op, inputs, what.attributes, told).outputs
-    for ours, theirs in zip(outputs, told, strict=False):
-        assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
+    ours = [(spec.shape, spec.dtype) for spec in call(op, inputs, what.attributes).outputs]
+    assert ours[: len(results)] == [(result.shape, str(result.dtype)) for result in results]

@@ -111,6 +111,7 @@ class TestText:
         x = spec(3, 4, dtype="string")
         assert shapes(run("StringSplit", x, maxsplit=2)) == [(3, 4, 3), (3, 4)]
         assert run("StringSplit", x).counting is Counting.UNKNOWN
+        assert shapes(run("StringSplit", spec(0, dtype="string"))) == [(0, 0), (0,)]
         assert shapes(run("StringSplit", x, declared=[spec(3, 4, 9, dtype="string")])) == [(3, 4, 9), (3, 4)]
 
     def test_tf_idf_has_a_column_for_each_coordinate(self) -> None:

@@ -93,6 +93,8 @@ def test_scales_an_axis_index_have_to_match_that_axis() -> None:
     assert run("QuantizeLinear", x, spec(5, name="s"), axis=-1).outputs[0].shape == (2, 3, 5)
     with pytest.raises(ShapeError, match="dim 1 and its scales"):
         run("QuantizeLinear", x, spec(5, name="s"))
+    with pytest.raises(ShapeError, match="at least 1 dims"):
+        run("QuantizeLinear", spec(), spec(5, name="s"))
 
 
 def test_the_last_block_may_be_smaller() -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from costmodel.dims import Dim, Shape, as_dim, is_symbolic, minimum, product, same
 from costmodel.errors import ShapeError, UnknownShapeError
 from costmodel.graph import TensorSpec
@@ -213,7 +215,7 @@ def compress(
 
 @operator("Unique", example=example("N C", axis=1))
 def unique(x: TensorSpec, /, *, axis: int | None = None, declared: Declared = ()) -> Result:
-    """element_ops = elements; counted as if no two were alike, unless declared."""
+    """element_ops = elements; counted as if no two were alike, unless declared or known before the run."""
     shape = dims(x, at_least=0 if axis is None else 1)
     at = 0
     if axis is None:
@@ -221,7 +223,12 @@ def unique(x: TensorSpec, /, *, axis: int | None = None, declared: Declared = ()
     else:
         at = axis_index(axis, len(shape))
         whole, bound = shape[at], TensorSpec(shape, x.dtype)
-    result = _cut(bound, declared, x.elements, "elements differ")
+    if x.value is None:
+        result = _cut(bound, declared, x.elements, "elements differ")
+    else:
+        slices = x.value.reshape(-1) if axis is None else np.moveaxis(x.value, at, 0)
+        distinct = {tuple(np.reshape(part, -1)) for part in slices}
+        result = Result((tensor((*dims(bound)[:at], len(distinct), *dims(bound)[at + 1 :]), x.dtype),))
     found = dims(result.outputs[0])[at]
     places = [tensor((count,), "int64") for count in (found, whole, found)]
     return Result((*result.outputs, *places), element_ops=x.elements, approximate=result.approximate)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from costmodel.dims import product
+from costmodel.dims import equal, product
 from costmodel.errors import ShapeError, UnknownShapeError
 from costmodel.graph import TensorSpec
 from costmodel.ops.registry import Result, example, operator
@@ -41,7 +41,9 @@ def string_split(x: TensorSpec, /, *, maxsplit: int | None = None, declared: Dec
     """element_ops = strings; counted as if every string were cut maxsplit times, unless declared."""
     counts = TensorSpec(dims(x), "int64")
     note = ""
-    if maxsplit is None:
+    if equal(x.elements, 0):
+        parts = tensor((*dims(x), 0), "string")
+    elif maxsplit is None:
         why = UnknownShapeError("into how many parts strings are split depends on data")
         parts = TensorSpec(declared_output(declared, 0, why).shape, "string")
     else:

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+import numpy as np
+
 from costmodel.columns import Column
 from costmodel.dims import Dim, as_dim, is_symbolic, symbol
 from costmodel.errors import ModelError, UsageError
+from costmodel.frontends.onnx.protos import unwrapped
 
 DEFAULT_LEADING, DEFAULT_SPATIAL, DEFAULT_OTHER = 1, 224, 128
 _IMAGE_CHANNELS = (1, 3, 4)
@@ -106,15 +109,17 @@ class InputShapes:
                     raise UsageError(f"{option} {name}: the model has no such input (inputs: {known})")
 
     def _shape(self, value: Any) -> tuple[Any, ...] | None:
-        tensor_type = value.type.tensor_type
+        tensor_type = unwrapped(value.type).tensor_type
         wanted = self._wishes.shapes.get(value.name)
+        if wanted is None and value.name in self.values:
+            wanted = np.shape(self.values[value.name])
         if not tensor_type.HasField("shape"):
             return None if wanted is None else tuple(self._wanted(value.name, i, d) for i, d in enumerate(wanted))
         protos = tensor_type.shape.dim
         if len(protos) > 64:
             raise ModelError(f"input {value.name!r} has {len(protos)} dims; at most 64 make sense")
         if wanted is not None and len(wanted) != len(protos):
-            raise UsageError(f"--shape {value.name}: {len(wanted)} dims are given, the input has {len(protos)}")
+            raise UsageError(f"{value.name}: {len(wanted)} dims are given, the input has {len(protos)}")
         return tuple(
             self._dim(value.name, axis, proto, protos, None if wanted is None else wanted[axis])
             for axis, proto in enumerate(protos)

@@ -98,7 +98,7 @@ class Importer:
         shape = self.inputs.shape(value.name)
         declared = declared_spec(value.type, value.name, self.inputs.size)
         if shape is None:
-            if declared.dtype not in ("sequence", "optional_type", "map_type"):
+            if value.type.WhichOneof("value") in (None, "tensor_type"):
                 self.note(f"input {value.name!r} has no shape; give it with --shape {value.name}=...")
             return self.builder.input(value.name, None, declared.dtype)
         return self.builder.input(value.name, shape, declared.dtype, self.inputs.values.get(value.name))

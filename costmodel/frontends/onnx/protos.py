@@ -14,6 +14,7 @@ from costmodel.frontends.onnx.file import check_external_data
 from costmodel.graph import TensorSpec
 from costmodel.ops import as_value
 
+_CONTAINERS = ("sequence_type", "optional_type")
 _EXTERNAL = 1  # TensorProto.DataLocation
 # Constants whose values can steer a shape: (numpy type in raw_data, field otherwise, largest count).
 # Floats beyond a few elements are weights.
@@ -130,23 +131,30 @@ def _guess(attribute: Any) -> Callable[[Any], Any]:
     return _READ[7]
 
 
+def unwrapped(type_proto: Any) -> Any:
+    """The type of the tensors in a sequence or an optional value; a tensor's type as it is."""
+    while (which := type_proto.WhichOneof("value")) in _CONTAINERS:
+        type_proto = getattr(type_proto, which).elem_type
+    return type_proto
+
+
 def declared_spec(type_proto: Any, name: str, dim: Callable[[Any, int], Any]) -> TensorSpec:
-    """What a value_info says of a tensor.
+    """What a value_info says of a tensor; of a sequence or an optional value, what its elements are.
 
     dim: gives the size of one dimension message (and its axis), or None where it is not known, which
     leaves the whole shape unknown.
     """
+    type_proto = unwrapped(type_proto)
     which = type_proto.WhichOneof("value")
     if which not in ("tensor_type", "sparse_tensor_type"):
-        return TensorSpec(None, "sequence" if which == "sequence_type" else which or "undefined", name)
+        return TensorSpec(None, "undefined", name)
     tensor_type = getattr(type_proto, which)
     dtype = from_onnx(tensor_type.elem_type)
     if not tensor_type.HasField("shape"):
         return TensorSpec(None, dtype, name)
     if len(tensor_type.shape.dim) > LARGEST_RANK:
         raise ModelError(f"tensor {name!r} has {len(tensor_type.shape.dim)} dims; at most {LARGEST_RANK} make sense")
-    shape = _shape(tensor_type.shape.dim, dim)
-    return TensorSpec(shape, dtype, name)
+    return TensorSpec(_shape(tensor_type.shape.dim, dim), dtype, name)
 
 
 def _shape(protos: Iterable[Any], dim: Callable[[Any, int], Any]) -> Shape | None:
