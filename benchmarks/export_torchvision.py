@@ -83,9 +83,7 @@ def export(name: str, crop: int, dynamic: bool, torchscript: bool) -> onnx_ir.Mo
         return run(model, image, DYNAMIC_AXES[1])
 
 
-def _run_dynamo(
-    model: torch.nn.Module, image: torch.Tensor, axes: dict[int, str], optimize: bool
-) -> onnx_ir.Model:
+def _run_dynamo(model: torch.nn.Module, image: torch.Tensor, axes: dict[int, str], optimize: bool) -> onnx_ir.Model:
     program = torch.onnx.export(
         model, (image,), verbose=False, input_names=["input"], dynamic_shapes=(axes,), optimize=optimize
     )

@@ -179,7 +179,9 @@ def analyze(
     name = model.name if isinstance(model, Graph) else os.fspath(model)
     if isinstance(model, Graph) or name.startswith(ZOO):
         if dims or shapes or values:
-            raise UsageError(f"{name}: dims, shapes and values are for ONNX models; a zoo network takes resolution, batch")
+            raise UsageError(
+                f"{name}: dims, shapes and values are for ONNX models; a zoo network takes resolution, batch"
+            )
         graph = model if isinstance(model, Graph) else _from_zoo(name, batch)
     else:
         from costmodel.frontends import onnx

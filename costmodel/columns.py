@@ -58,7 +58,7 @@ class Column:
         operation: Callable[[Any, Any], Any],
         corners: Callable[[Column, Column], list[int]],
         swap: bool = False,
-    ) -> Column:
+    ) -> Any:
         peer = as_column(other)
         if peer is None:
             return NotImplemented
@@ -75,42 +75,42 @@ class Column:
                 )
         return Column(operation(left.values, right.values), low, high)
 
-    def __add__(self, other: Any) -> Column:
+    def __add__(self, other: Any) -> Any:
         return self._combine(other, np.add, lambda a, b: [a.low + b.low, a.high + b.high])
 
     __radd__ = __add__
 
-    def __sub__(self, other: Any) -> Column:
+    def __sub__(self, other: Any) -> Any:
         return self._combine(other, np.subtract, _difference)
 
-    def __rsub__(self, other: Any) -> Column:
+    def __rsub__(self, other: Any) -> Any:
         return self._combine(other, np.subtract, _difference, swap=True)
 
-    def __mul__(self, other: Any) -> Column:
+    def __mul__(self, other: Any) -> Any:
         return self._combine(other, np.multiply, _products)
 
     __rmul__ = __mul__
 
-    def __neg__(self) -> Column:
+    def __neg__(self) -> Any:
         return 0 - self
 
-    def __floordiv__(self, other: Any) -> Column:
+    def __floordiv__(self, other: Any) -> Any:
         return self._combine(other, _floor_divide, _quotients)
 
-    def __rfloordiv__(self, other: Any) -> Column:
+    def __rfloordiv__(self, other: Any) -> Any:
         return self._combine(other, _floor_divide, _quotients, swap=True)
 
-    def __mod__(self, other: Any) -> Column:
+    def __mod__(self, other: Any) -> Any:
         return self - (self // other) * other
 
-    def __rmod__(self, other: Any) -> Column:
+    def __rmod__(self, other: Any) -> Any:
         return other - (other // self) * self
 
-    def minimum(self, other: Any) -> Column:
+    def minimum(self, other: Any) -> Any:
         """Element by element the smaller of two dims."""
         return self._combine(other, np.minimum, lambda a, b: [min(a.low, b.low), min(a.high, b.high)])
 
-    def maximum(self, other: Any) -> Column:
+    def maximum(self, other: Any) -> Any:
         """Element by element the larger of two dims."""
         return self._combine(other, np.maximum, lambda a, b: [max(a.low, b.low), max(a.high, b.high)])
 

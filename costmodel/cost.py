@@ -51,16 +51,26 @@ class Cost:
         """sum() begins with 0."""
         return self if other == 0 else NotImplemented
 
-    def repeated(self, times: Dim) -> Cost:
-        """The cost of running the same operator `times` times: its parameters stay the same ones."""
-        if isinstance(times, int) and times == 1:
-            return self
+    def repeated(self, times: Dim, params: Dim) -> Cost:
+        """The cost of running an operator `times` times with `params` parameters, the same ones each time."""
+        if type(times) is int and times == 1:
+            if type(params) is int and params == 0:
+                return self
+            return Cost(
+                self.mult_adds,
+                self.element_ops,
+                self.input_elements,
+                self.output_elements,
+                self.weight_elements,
+                params,
+                self.bytes,
+            )
         return Cost(
             self.mult_adds * times,
             self.element_ops * times,
             self.input_elements * times,
             self.output_elements * times,
             self.weight_elements * times,
-            self.params,
+            params,
             self.bytes * times,
         )

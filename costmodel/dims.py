@@ -25,6 +25,7 @@ Dim: TypeAlias = Union[int, Column, "Expr"]
 Shape: TypeAlias = tuple[Dim, ...]
 
 LARGEST_RANK = 64  # numpy's own; more dims than this is a damaged file, not a network
+LARGEST_TENSOR = 2**60  # elements; no machine holds an exabyte, and arithmetic on sizes stays small
 
 
 def as_dim(value: Any, what: str = "a dim") -> Dim:
@@ -69,6 +70,8 @@ def product(dims: Iterable[Dim]) -> Dim:
 
 def floor_div(a: Dim, b: Dim) -> Dim:
     """a // b rounded down, exact for every kind of dim."""
+    if type(a) is int and type(b) is int:
+        return a // b
     if is_symbolic(a) or is_symbolic(b):
         return _symbols().floor_div(a, b)
     return a // b
@@ -84,7 +87,11 @@ def exact_div(a: Dim, b: Dim, what: str) -> Dim:
     if isinstance(b, int) and b == 0:
         raise ShapeError(f"{what}: {show(a)} is divided by 0")
     quotient = floor_div(a, b)
-    if not is_symbolic(quotient) and _differ(quotient * b, a):
+    if type(quotient) is int and type(a) is int and type(b) is int:
+        exact = quotient * b == a
+    else:
+        exact = is_symbolic(quotient) or not _differ(quotient * b, a)
+    if not exact:
         raise ShapeError(f"{what}: {show(a)} is not a multiple of {show(b)}")
     return quotient
 
@@ -131,7 +138,7 @@ def same(a: Dim, b: Dim, what: str) -> Dim:
     Two different expressions are taken as equal (a model is valid until numbers say otherwise), the
     pair is given to collect_equalities, and the plainer of the two is returned.
     """
-    if a is b:
+    if a is b or (type(a) is int and a == b):
         return a
     if is_symbolic(a) or is_symbolic(b):
         return _same_expression(a, b, what)
@@ -187,6 +194,27 @@ def broadcast_shapes(what: str, *shapes: Shape) -> Shape:
         for i, dim in enumerate(shape):
             result[offset + i] = broadcast(result[offset + i], dim, what)
     return tuple(result)
+
+
+def check_shape(shape: Shape, what: str) -> None:
+    """Raise ShapeError, naming `what`, for dims that are no sizes or that no machine could hold.
+
+    Columns are checked by their own arithmetic, expressions by whoever puts numbers in.
+    """
+    elements = 1
+    for dim in shape:
+        if type(dim) is not int:
+            as_dim(dim, f"a dim of {what}")
+        elif dim > 0:
+            elements *= dim
+        elif dim < 0:
+            raise ShapeError(f"{what} is {_few(shape)}; sizes are not negative")
+    if elements > LARGEST_TENSOR or len(shape) > LARGEST_RANK:
+        raise ShapeError(f"{what} is {_few(shape)}; no machine holds such a tensor, the model is damaged")
+
+
+def _few(shape: Shape) -> str:
+    return show_shape(shape[:8]) + (f"x... ({len(shape)} dims)" if len(shape) > 8 else "")
 
 
 def equal(a: Dim, b: Dim) -> bool:

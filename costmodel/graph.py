@@ -109,12 +109,12 @@ class Graph:
         """The sum over all nodes."""
         return sum((node.cost for node in self.nodes), Cost())
 
-    def to_networkx(self) -> networkx.MultiDiGraph:
+    def to_networkx(self) -> networkx.MultiDiGraph[str]:
         """The dataflow between operators, for graph algorithms: a vertex a node name (attribute `node`),
         an edge a tensor that one writes and another reads (attribute `tensor`)."""
         import networkx
 
-        view = networkx.MultiDiGraph(name=self.name)
+        view: networkx.MultiDiGraph[str] = networkx.MultiDiGraph(name=self.name)
         writer = {}
         for node in self.nodes:
             view.add_node(node.name, node=node)

@@ -7,7 +7,7 @@ from typing import Any
 import sympy
 
 
-class FloorDiv(sympy.Function):
+class FloorDiv(sympy.Function):  # type: ignore[misc]  # sympy has no types
     """Integer floor division a // b that stays exact.
 
     sympy's floor(a / b) lambdifies to floating point and loses an ulp (floor(h/49) gives 0 at h = 49);

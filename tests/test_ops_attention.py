@@ -133,16 +133,18 @@ def test_linear_attention_counts_its_recurrence(rule: str) -> None:
         spec("beta", BATCH, KEYS, KV_HEADS),
     ]
     for domain in ("", "com.microsoft"):
-        result = run(
-            "LinearAttention", inputs, domain, q_num_heads=HEADS, kv_num_heads=KV_HEADS, update_rule=rule
-        )
+        result = run("LinearAttention", inputs, domain, q_num_heads=HEADS, kv_num_heads=KV_HEADS, update_rule=rule)
         assert result.cost.mult_adds == recurrence_loops(rule, HEADS, KV_HEADS)
         assert result.outputs[0].shape == (BATCH, KEYS, HEADS * VALUE_SIZE)
         assert result.outputs[1].shape == (BATCH, KV_HEADS, SIZE, VALUE_SIZE)
 
 
 def test_linear_attention_with_more_key_heads_than_query_heads_gives_one_output_a_key_head() -> None:
-    inputs = [spec("q", BATCH, KEYS, 2 * SIZE), spec("k", BATCH, KEYS, 4 * SIZE), spec("v", BATCH, KEYS, 4 * VALUE_SIZE)]
+    inputs = [
+        spec("q", BATCH, KEYS, 2 * SIZE),
+        spec("k", BATCH, KEYS, 4 * SIZE),
+        spec("v", BATCH, KEYS, 4 * VALUE_SIZE),
+    ]
     attributes = {"q_num_heads": 2, "kv_num_heads": 4, "update_rule": "linear", "state_window": 3}
     result = run("LinearAttention", [*inputs], "com.microsoft", **attributes)
     assert result.cost.mult_adds == recurrence_loops("linear", 2, 4)

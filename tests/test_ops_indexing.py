@@ -86,9 +86,7 @@ def test_gather_nd_refuses_indices_longer_than_the_data_is_deep() -> None:
 
 @pytest.mark.parametrize(("reduction", "operations"), [("none", 0), ("add", 15), ("max", 15)])
 def test_a_scatter_copies_its_data_and_reduces_its_updates(reduction: str, operations: int) -> None:
-    result = run(
-        "ScatterElements", spec(3, 9), index(3, 5), spec(3, 5, name="u"), axis=1, reduction=reduction
-    )
+    result = run("ScatterElements", spec(3, 9), index(3, 5), spec(3, 5, name="u"), axis=1, reduction=reduction)
     assert result.outputs[0].shape == (3, 9)
     assert result.cost.input_elements == 27 + 15 + 15
     assert result.cost.output_elements == 27

@@ -208,9 +208,7 @@ class TestClassicalModels:
         assert shapes(regressor) == [(4, 5)]
 
     def test_two_classes_may_share_one_row_of_weights(self) -> None:
-        result = run(
-            "LinearClassifier", spec(4, 3), domain=ML, coefficients=(0.5,) * 3, classlabels_ints=(0, 1)
-        )
+        result = run("LinearClassifier", spec(4, 3), domain=ML, coefficients=(0.5,) * 3, classlabels_ints=(0, 1))
         assert shapes(result) == [(4,), (4, 2)]
         assert result.cost.mult_adds == 12
 
@@ -225,9 +223,7 @@ class TestClassicalModels:
         with pytest.raises(ShapeError, match="without features"):
             run("SVMRegressor", spec(4, 0), domain=ML, coefficients=(0.5,) * 4)
 
-    @pytest.mark.parametrize(
-        ("classes", "scores", "probabilities"), [(2, 2, ()), (4, 6, ()), (4, 4, (0.5,) * 6)]
-    )
+    @pytest.mark.parametrize(("classes", "scores", "probabilities"), [(2, 2, ()), (4, 6, ()), (4, 4, (0.5,) * 6)])
     def test_a_support_vector_machine_meets_every_vector_then_every_pair_of_classes(
         self, classes: int, scores: int, probabilities: Any
     ) -> None:
@@ -252,9 +248,7 @@ class TestClassicalModels:
         assert shapes(result) == [(rows,), (rows, scores)]
 
     def test_trees_are_bounded_by_their_nodes(self) -> None:
-        result = run(
-            "TreeEnsembleRegressor", spec(4, 3), domain=ML, n_targets=2, nodes_nodeids=(0, 1, 2, 0, 1)
-        )
+        result = run("TreeEnsembleRegressor", spec(4, 3), domain=ML, n_targets=2, nodes_nodeids=(0, 1, 2, 0, 1))
         assert shapes(result) == [(4, 2)]
         assert result.cost.element_ops == 20
         assert "upper bound" in result.note

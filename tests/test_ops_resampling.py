@@ -102,9 +102,7 @@ def test_half_a_pixel_rounds_up() -> None:
         ("cubic", (1.0, 1.0, 1.0, 1.0), 0),
     ],
 )
-def test_interpolation_costs_a_product_and_a_sum_for_each_tap(
-    mode: str, scales: tuple[float, ...], taps: int
-) -> None:
+def test_interpolation_costs_a_product_and_a_sum_for_each_tap(mode: str, scales: tuple[float, ...], taps: int) -> None:
     result = run("Resize", X, None, values(*scales), mode=mode)
     assert result.cost.element_ops == 2 * taps * (result.outputs[0].elements)
 

@@ -21,9 +21,7 @@ h, w, c1, c2 = (symbol(name) for name in ("h", "w", "c1", "c2"))
 hw = h * w
 
 
-def convolution(
-    height: Dim, width: Dim, in_channels: Dim, out_channels: Dim, groups: Dim = 1, kernel: int = 1
-) -> Any:
+def convolution(height: Dim, width: Dim, in_channels: Dim, out_channels: Dim, groups: Dim = 1, kernel: int = 1) -> Any:
     """The cost of one convolution without bias at batch 1, the size kept."""
     g = GraphBuilder()
     g.conv(g.input("x", (1, in_channels, height, width)), out_channels, kernel, groups=groups)

@@ -239,9 +239,7 @@ def taken(cost: Cost, index: int) -> tuple[int, ...]:
     st.integers(1, 2000),
 )
 def test_counts_are_linear_in_batch(name, batch, resolution, classes):
-    one, two, many = (
-        zoo.build(name, batch=n, resolution=resolution, classes=classes).cost for n in (1, 2, batch)
-    )
+    one, two, many = (zoo.build(name, batch=n, resolution=resolution, classes=classes).cost for n in (1, 2, batch))
     for field in ("mult_adds", "element_ops", "output_elements"):
         assert getattr(many, field) == batch * getattr(one, field)
     for field in ("params", "weight_elements"):

@@ -21,14 +21,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     inputs.add_argument("--batch", type=_size, metavar="N", help="the leading dim of every input")
     inputs.add_argument("--dim", action="append", default=[], metavar="NAME=N", help="the size of a free dim")
     inputs.add_argument(
-        "--shape", action="append", default=[], metavar="INPUT=1x3x224x224", help="the whole shape of an input"
+        "--shape",
+        action="append",
+        default=[],
+        metavar="INPUT=1x3x224x224",
+        help="the whole shape of an input",
     )
     inputs.add_argument(
-        "--value", action="append", default=[], metavar="INPUT=2,3", help="elements of an input that sizes depend on"
+        "--value",
+        action="append",
+        default=[],
+        metavar="INPUT=2,3",
+        help="elements of an input that sizes depend on",
     )
     inputs.add_argument("--strict-dims", action="store_true", help="refuse free dims instead of assuming sizes")
     inputs.add_argument(
-        "--unknown", choices=("bytes", "error"), default="bytes", help="operators not known: count bytes, or refuse"
+        "--unknown",
+        choices=("bytes", "error"),
+        default="bytes",
+        help="operators not known: count bytes, or refuse",
     )
     output = parser.add_argument_group("output")
     output.add_argument("--format", choices=FORMATS, default="text")

@@ -16,7 +16,9 @@ from costmodel.ops.registry import Result, call, find
 
 # Operators whose output is a constant of its own, not a rearrangement of others.
 _MAKERS = frozenset({"Constant", "ConstantOfShape", "EyeLike", "Range"})
-_RANDOM = frozenset({"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"})
+_RANDOM = frozenset(
+    {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
+)
 # Arithmetic that runtimes do once on a weight, when they load it.
 _PREPARES = frozenset({"Cast", "CastLike", "DequantizeLinear", "QuantizeLinear"})
 _INTEGERS = frozenset({"int32", "int64", "bool"})

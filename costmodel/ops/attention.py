@@ -60,14 +60,10 @@ def split_heads(spec: TensorSpec, heads: Dim | None) -> Heads:
     batch, length, hidden = dims(spec, rank=3)
     if heads is None:
         raise ShapeError(f"input {spec.name!r} has 3 dims; the number of its heads has to be given")
-    return Heads(
-        batch, heads, length, exact_div(hidden, heads, f"hidden size of {spec.name!r} in {heads} heads")
-    )
+    return Heads(batch, heads, length, exact_div(hidden, heads, f"hidden size of {spec.name!r} in {heads} heads"))
 
 
-def attend(
-    pairs: Dim, heads: Dim, key_size: Dim, value_size: Dim, *extras: object, softcap: float = 0.0
-) -> Result:
+def attend(pairs: Dim, heads: Dim, key_size: Dim, value_size: Dim, *extras: object, softcap: float = 0.0) -> Result:
     """The two products of an attention and the softmax between them, without outputs.
 
     pairs: queries times keys, summed over the batch. extras: masks and biases on the scores, an
@@ -91,9 +87,7 @@ def attend_heads(query: Heads, key: Heads, value: Heads, *extras: object, softca
 
 @operator(
     "Attention",
-    example=example(
-        "B S 4*D", "B T 2*D", "B T 2*E", "S T+P", "B 2 P D", "B 2 P E", q_num_heads=4, kv_num_heads=2
-    ),
+    example=example("B S 4*D", "B T 2*D", "B T 2*E", "S T+P", "B 2 P D", "B 2 P E", q_num_heads=4, kv_num_heads=2),
     settings=("nonpad_kv_seqlen",),
 )
 def attention(
@@ -181,9 +175,7 @@ def linear_recurrence(
     read_heads = maximum(q_heads, kv_heads)
     tokens, state = batch * length, key_size * v.size
     delta, gated = rule in ("delta", "gated_delta"), rule in ("gated", "gated_delta")
-    products = (
-        kv_heads * (2 if delta else 1) + read_heads
-    )  # k v is added, S k is read back, S q is the output
+    products = kv_heads * (2 if delta else 1) + read_heads  # k v is added, S k is read back, S q is the output
     out = tensor((batch, length, read_heads * v.size), query.dtype)
     element_ops = out.elements + (2 * v.elements if delta else 0)
     if gated and decay is not None:
@@ -194,9 +186,7 @@ def linear_recurrence(
     return Result((out, present), mult_adds=tokens * products * state, element_ops=element_ops)
 
 
-_LINEAR = example(
-    "B S 4*D", "B S 2*D", "B S 2*E", "B 2 D E", "B S 2*D", "B S 2", q_num_heads=4, kv_num_heads=2
-)
+_LINEAR = example("B S 4*D", "B S 2*D", "B S 2*E", "B 2 D E", "B S 2*D", "B S 2", q_num_heads=4, kv_num_heads=2)
 
 
 @operator("LinearAttention", example=_LINEAR)
@@ -235,9 +225,7 @@ def windowed_linear_attention(
     update_rule: str = "gated_delta",
 ) -> Result:
     """As ONNX's; with a state_window the states after that many tokens are written."""
-    return linear_recurrence(
-        query, key, value, past_state, decay, q_num_heads, kv_num_heads, update_rule, state_window
-    )
+    return linear_recurrence(query, key, value, past_state, decay, q_num_heads, kv_num_heads, update_rule, state_window)
 
 
 def causal_convolution(
@@ -277,9 +265,7 @@ def causal_conv_with_state(
     return causal_convolution(x, weight, bias, activation, channels, state)
 
 
-def rotate(
-    x: TensorSpec, cos: TensorSpec, rows: Dim, head_size: Dim | None, positions: tuple[int, int]
-) -> Result:
+def rotate(x: TensorSpec, cos: TensorSpec, rows: Dim, head_size: Dim | None, positions: tuple[int, int]) -> Result:
     """Rotary embedding of x: the first 2 x (last dim of cos) elements of every head turn.
 
     rows: table rows that are looked up. head_size: None where the whole of x turns.
@@ -312,9 +298,7 @@ def rotary_embedding(
     return rotate(x, cos_cache, rows, heads.size if rotary_embedding_dim else None, (1, 2))
 
 
-@operator(
-    "CausalConvWithState", domain="com.microsoft", example=example("N C L", "C 1 4", "C", "N C 6", dilation=2)
-)
+@operator("CausalConvWithState", domain="com.microsoft", example=example("N C L", "C 1 4", "C", "N C 6", dilation=2))
 def dilated_causal_conv_with_state(
     x: TensorSpec,
     weight: TensorSpec,

@@ -30,10 +30,14 @@ def _convolve(
 ) -> Result:
     batch, channels, *size = dims(x, at_least=3)
     out_channels, group_channels, *taps = dims(w, rank=len(size) + 2)
-    kernel = kernel_shape or tuple(taps)
+    kernel: Shape = kernel_shape or tuple(taps)
     if len(kernel) != len(size):
         raise ShapeError(f"kernel_shape {kernel} is given for {len(size)} spatial dims")
-    same(group_channels * group, channels, f"input channels of weight {w.name!r} times {group} groups, and of the input")
+    same(
+        group_channels * group,
+        channels,
+        f"input channels of weight {w.name!r} times {group} groups, and of the input",
+    )
     exact_div(out_channels, group, "output channels in groups")
     kernel = tuple(same(k, t, "kernel_shape and weight") for k, t in zip(kernel, taps, strict=True))
     out = tensor((batch, out_channels, *window(kernel, strides, dilations, pads, auto_pad).output(tuple(size))), dtype)
@@ -136,7 +140,7 @@ def conv_transpose(
     in_channels, group_out, *taps = dims(w, rank=len(size) + 2)
     same(in_channels, channels, f"input channels of weight {w.name!r} and of the input")
     exact_div(channels, group, "input channels in groups")
-    kernel = kernel_shape or tuple(taps)
+    kernel: Shape = kernel_shape or tuple(taps)
     win = window(kernel, strides, dilations, pads, auto_pad)
     extra = output_padding or (0,) * len(size)
     if len(extra) != len(size) or (output_shape and len(output_shape) < len(size)):

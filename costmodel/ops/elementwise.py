@@ -124,9 +124,7 @@ def bit_cast(x: TensorSpec, /, *, to: int) -> Result:
 
 
 @operator("Dropout", example=_ONE, settings=("ratio", "training_mode"))
-def dropout(
-    x: TensorSpec, ratio: TensorSpec | None = None, training_mode: TensorSpec | None = None, /
-) -> Result:
+def dropout(x: TensorSpec, ratio: TensorSpec | None = None, training_mode: TensorSpec | None = None, /) -> Result:
     """Nothing moves in inference; element_ops = 2 x elements where training_mode is a true constant."""
     outputs = (TensorSpec(dims(x), x.dtype), TensorSpec(dims(x), "bool"))
     training = training_mode is not None and (training_mode.value is None or bool(training_mode.value.reshape(-1)[0]))

@@ -19,6 +19,7 @@ from costmodel.dtypes import NAMES
 from costmodel.graph import TensorSpec
 
 LARGEST_VALUE = 4096  # elements; longer constants are weights or tables, never a shape
+_LOWEST, _HIGHEST = -(2**63), 2**64 - 1  # of int64 and uint64
 _FLOATS = frozenset({"float32", "float64", "float16", "bfloat16"})
 
 Values = Sequence[Any]
@@ -40,7 +41,10 @@ def as_value(items: Any) -> Any:
 
 
 def fold(
-    op_type: str, inputs: Sequence[TensorSpec | None], attributes: Mapping[str, Any], outputs: Sequence[TensorSpec]
+    op_type: str,
+    inputs: Sequence[TensorSpec | None],
+    attributes: Mapping[str, Any],
+    outputs: Sequence[TensorSpec],
 ) -> tuple[Any, ...]:
     """The values of an operator's outputs where its inputs' values are known, else ().
 
@@ -66,6 +70,8 @@ def fold(
     result = result if isinstance(result, tuple) else (result,)
     if any(value.shape != out.shape for value, out in zip(result, outputs, strict=False)):
         return ()
+    if any(type(item) is int and not _LOWEST <= item <= _HIGHEST for value in result for item in value.flat):
+        return ()  # it wraps in the run; here it would grow without end
     return result
 
 
@@ -113,6 +119,12 @@ def _rational(a: Any) -> Any:
 
 def _multiply(a: Any, b: Any) -> Any:
     return _rational(a) * _rational(b) if is_symbolic(a) or is_symbolic(b) else a * b
+
+
+def _power(a: Any, b: Any) -> Any:
+    if isinstance(b, int) and abs(b) > 64 and a not in (-1, 0, 1):
+        raise ValueError("out of the range of every integer type")
+    return a**b
 
 
 def _floor(a: Any) -> Any:
@@ -180,7 +192,12 @@ def _as_output(data: Any, *_rest: Any, outputs: Sequence[TensorSpec], **_: Any) 
 
 
 def _expand(data: Any, *_rest: Any, outputs: Sequence[TensorSpec], **_: Any) -> Any:
-    return np.broadcast_to(data, outputs[0].shape or ())
+    return np.broadcast_to(data, _fixed_shape(outputs[0]))
+
+
+def _fixed_shape(spec: TensorSpec) -> tuple[int, ...]:
+    """The shape of an output that fold() has found to be small and free of symbols."""
+    return tuple(dim for dim in spec.shape or () if isinstance(dim, int))
 
 
 def _transpose(data: Any, *, attributes: Mapping[str, Any], **_: Any) -> Any:
@@ -191,7 +208,7 @@ def _constant_of_shape(_sizes: Any, *, attributes: Mapping[str, Any], outputs: S
     fill = attributes.get("value")
     if fill is not None and fill.value is None:
         raise ValueError("the fill value is unknown")
-    result = np.empty(outputs[0].shape or (), object)
+    result: Any = np.empty(_fixed_shape(outputs[0]), dtype=object)
     result.fill(0 if fill is None else fill.value.reshape(-1)[0])
     return result
 
@@ -203,8 +220,7 @@ def _constant(*, outputs: Sequence[TensorSpec], **_: Any) -> Any:
 
 
 def _range(start: Any, _limit: Any, delta: Any, *, outputs: Sequence[TensorSpec], **_: Any) -> Any:
-    count = outputs[0].elements
-    return as_value([start[()] + i * delta[()] for i in range(int(count))])  # type: ignore[call-overload]
+    return as_value([start[()] + i * delta[()] for i in range(*_fixed_shape(outputs[0]))])
 
 
 def _where(condition: Any, a: Any, b: Any, **_: Any) -> Any:
@@ -274,7 +290,7 @@ _FOLDS: dict[str, Fold] = {
     "Mul": _map(_multiply),
     "Div": _divide,
     "Mod": _map(lambda a, b: a - floor_div(a, b) * b),
-    "Pow": _map(lambda a, b: a**b),
+    "Pow": _map(_power),
     "Neg": _map(lambda a: -a),
     "Abs": _map(lambda a: abs(a)),
     "Relu": _map(lambda a: maximum(a, 0) if not isinstance(a, float) else max(a, 0.0)),

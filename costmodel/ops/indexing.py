@@ -57,16 +57,12 @@ def _depth(indices: TensorSpec, available: int) -> tuple[Shape, int]:
     return tuple(places), depth
 
 
-@operator(
-    "GatherND", example=example("N C H W", "N K 2", batch_dims=1, dtypes={1: "int64"}), settings=("indices",)
-)
+@operator("GatherND", example=example("N C H W", "N K 2", batch_dims=1, dtypes={1: "int64"}), settings=("indices",))
 def gather_nd(data: TensorSpec, indices: TensorSpec, /, *, batch_dims: int = 0) -> Result:
     """Only the gathered slices are read, and written."""
     shape = dims(data, at_least=1)
     if not 0 <= batch_dims < len(shape):
-        raise ShapeError(
-            f"batch_dims is {batch_dims}; with {len(shape)} dims it is from 0 to {len(shape) - 1}"
-        )
+        raise ShapeError(f"batch_dims is {batch_dims}; with {len(shape)} dims it is from 0 to {len(shape) - 1}")
     places, depth = _depth(indices, len(shape) - batch_dims)
     if len(places) < batch_dims:
         raise ShapeError(f"indices of {len(places) + 1} dims have no {batch_dims} batch dims")
@@ -98,9 +94,7 @@ def scatter_elements(
 
 
 @operator("ScatterND", example=example("N C H W", "K 2", "K H W", dtypes={1: "int64"}), settings=("indices",))
-def scatter_nd(
-    data: TensorSpec, indices: TensorSpec, updates: TensorSpec, /, *, reduction: str = "none"
-) -> Result:
+def scatter_nd(data: TensorSpec, indices: TensorSpec, updates: TensorSpec, /, *, reduction: str = "none") -> Result:
     """The data is copied; element_ops = updates where they are reduced into it, else none."""
     shape = dims(data, at_least=1)
     places, depth = _depth(indices, len(shape))
@@ -193,9 +187,7 @@ def non_zero(x: TensorSpec, /, *, declared: Declared = ()) -> Result:
 
 
 @operator("Compress", example=example("N C", "C", axis=1, dtypes={1: "bool"}), settings=("condition",))
-def compress(
-    x: TensorSpec, condition: TensorSpec, /, *, axis: int | None = None, declared: Declared = ()
-) -> Result:
+def compress(x: TensorSpec, condition: TensorSpec, /, *, axis: int | None = None, declared: Declared = ()) -> Result:
     """Only what is kept is read, and written; counted as if all were kept, unless known or declared."""
     shape = dims(x, at_least=1)
     flags = dims(condition, rank=1)[0]
@@ -235,9 +227,7 @@ def unique(x: TensorSpec, /, *, axis: int | None = None, declared: Declared = ()
 
 
 @operator("ReverseSequence", example=example("S N C", "N", dtypes={1: "int64"}), settings=("lengths",))
-def reverse_sequence(
-    x: TensorSpec, lengths: TensorSpec, /, *, batch_axis: int = 1, time_axis: int = 0
-) -> Result:
+def reverse_sequence(x: TensorSpec, lengths: TensorSpec, /, *, batch_axis: int = 1, time_axis: int = 0) -> Result:
     """Every element is read and written once."""
     shape = dims(x, at_least=2)
     axis_index(time_axis, len(shape))

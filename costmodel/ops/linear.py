@@ -50,11 +50,11 @@ def gemm(
     other, columns = (right[1], right[0]) if transB else right
     inner = same(inner, other, "inner dims of Gemm")
     out = tensor((rows, columns), a.dtype)
-    passes = alpha != 1.0
+    passes = int(alpha != 1.0)
     if c is not None:
         broadcast_shapes("C of Gemm", (rows, columns), dims(c))
         passes += 1 + (beta != 1.0)
-    return Result((out,), mult_adds=out.elements * inner, element_ops=out.elements * int(passes))
+    return Result((out,), mult_adds=out.elements * inner, element_ops=out.elements * passes)
 
 
 @operator("Einsum", example=example("B I K", "B K J", equation="bik,bkj->bij"))
@@ -96,7 +96,7 @@ def _parse_einsum(equation: str, ranks: list[int]) -> tuple[list[list[str]], lis
 def _labels(term: str, rank: int, equation: str) -> list[str]:
     head, found, tail = term.partition("...")
     hidden = rank - len(head) - len(tail)
-    if hidden < 0 or (hidden and not found) or not (head + tail).isalpha() and head + tail:
+    if hidden < 0 or (hidden and not found) or (not (head + tail).isalpha() and head + tail):
         raise ShapeError(f"equation {equation!r}: {term!r} does not describe a tensor of {rank} dims")
     return [*head, *(f".{i}" for i in range(hidden, 0, -1)), *tail]
 

@@ -177,9 +177,7 @@ def tree_ensemble_classifier(
     return _trees(x, (tensor((rows,), dtype), tensor((rows, classes), "float32")), len(nodes_nodeids))
 
 
-@operator(
-    "TreeEnsembleRegressor", domain=_DOMAIN, example=example("N 3", n_targets=2, nodes_nodeids=(0, 1, 2))
-)
+@operator("TreeEnsembleRegressor", domain=_DOMAIN, example=example("N 3", n_targets=2, nodes_nodeids=(0, 1, 2)))
 def tree_ensemble_regressor(x: TensorSpec, /, *, n_targets: int = 1, nodes_nodeids: Items = ()) -> Result:
     """element_ops = rows x nodes of all trees, an upper bound."""
     out = tensor((_rows(x)[0], as_dim(n_targets, "n_targets")), "float32")
@@ -289,9 +287,7 @@ def zip_map(x: TensorSpec, /) -> Result:
     return Result((TensorSpec(None, x.dtype),), writes={0: x.elements})
 
 
-@operator(
-    "DictVectorizer", domain=_DOMAIN, example=example("K", string_vocabulary=("a", "b", "c")), any_shape=True
-)
+@operator("DictVectorizer", domain=_DOMAIN, example=example("K", string_vocabulary=("a", "b", "c")), any_shape=True)
 def dict_vectorizer(
     x: TensorSpec,
     /,
@@ -304,9 +300,7 @@ def dict_vectorizer(
     words, _ = _labels(int64_vocabulary, string_vocabulary)
     spec = declared[0] if declared else None
     out = tensor((1, words), x.dtype if spec is None else spec.dtype)
-    return Result(
-        (out,), element_ops=words, reads={0: words}, approximate="maps hold at most their vocabulary"
-    )
+    return Result((out,), element_ops=words, reads={0: words}, approximate="maps hold at most their vocabulary")
 
 
 @operator("CastMap", domain=_DOMAIN, example=example("K", map_form="SPARSE", max_map=8), any_shape=True)

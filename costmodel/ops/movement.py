@@ -223,7 +223,11 @@ def _even_parts(dim: Dim, count: int) -> list[Dim]:
     return [*[size] * (count - 1), dim - size * (count - 1)]
 
 
-@operator("Slice", example=example("N C H W", (1, 0), (3, 5), (1, 2)), settings=("starts_in", "ends_in", "axes_in", "steps_in"))
+@operator(
+    "Slice",
+    example=example("N C H W", (1, 0), (3, 5), (1, 2)),
+    settings=("starts_in", "ends_in", "axes_in", "steps_in"),
+)
 def slice_(
     x: TensorSpec,
     starts_in: TensorSpec | None = None,

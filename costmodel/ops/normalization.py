@@ -96,5 +96,3 @@ def softmax(x: TensorSpec, /) -> Result:
 def hardmax(x: TensorSpec, /) -> Result:
     """element_ops = 2 x elements: maximum and comparison."""
     return _per_element(x, 2)
-
-

@@ -13,7 +13,9 @@ Ints = tuple[int, ...]
 _POOL = example("N C H W", kernel_shape=(3, 3), strides=(2, 2), pads=(1, 1, 1, 1))
 
 
-def _pool(x: TensorSpec, kernel: Ints, auto_pad: str, ceil_mode: int, dilations: Ints, pads: Ints, strides: Ints) -> Shape:
+def _pool(
+    x: TensorSpec, kernel: Ints, auto_pad: str, ceil_mode: int, dilations: Ints, pads: Ints, strides: Ints
+) -> Shape:
     batch, channels, *size = dims(x, at_least=3)
     if len(kernel) != len(size):
         raise ShapeError(f"kernel_shape {kernel} is given for {len(size)} spatial dims")

@@ -19,9 +19,7 @@ from costmodel.ops.shapes import dims, setting, tensor
 Names = tuple[str, ...]
 
 _DIRECTIONS = {"forward": 1, "reverse": 1, "bidirectional": 2}
-_UNKNOWN_LENGTHS = (
-    "the sequence lengths are not known before the run; every sequence is counted at full length"
-)
+_UNKNOWN_LENGTHS = "the sequence lengths are not known before the run; every sequence is counted at full length"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +109,7 @@ def _activations(cell: Cell, names: Names, directions: int) -> list[tuple[str, i
         names = names * directions  # runtimes take one list for both directions
     chosen = names or default * directions
     if len(chosen) != len(default) * directions:
-        raise ShapeError(
-            f"activations are {names}; {len(default)} are needed for each of {directions} directions"
-        )
+        raise ShapeError(f"activations are {names}; {len(default)} are needed for each of {directions} directions")
     return [(name, cell.activations[i % len(default)][1]) for i, name in enumerate(chosen)]
 
 

@@ -62,7 +62,9 @@ class Example:
     dtypes: Mapping[int, str]
 
 
-def example(*inputs: str | tuple[Any, ...] | None, dtypes: Mapping[int, str] | None = None, **attributes: Any) -> Example:
+def example(
+    *inputs: str | tuple[Any, ...] | None, dtypes: Mapping[int, str] | None = None, **attributes: Any
+) -> Example:
     """An Example, written as a call of the operator."""
     return Example(inputs, attributes, dtypes or {})
 
@@ -123,7 +125,9 @@ def operator(
             key = (domain, op_type)
             if key in _OPERATORS:
                 first = _place(_OPERATORS[key].function.__code__)
-                raise ValueError(f"operator {domain or 'ai.onnx'}:{op_type} is registered in {first} and in {_place(code)}")
+                raise ValueError(
+                    f"operator {domain or 'ai.onnx'}:{op_type} is registered in {first} and in {_place(code)}"
+                )
             _OPERATORS[key] = Operator(
                 op_type,
                 domain,
@@ -213,4 +217,3 @@ def _check_type(op: Operator, name: str, value: Any, default: Any) -> None:
     if isinstance(default, int) and not isinstance(value, str | float | tuple):
         return  # a dim of a population or of a formula
     raise ShapeError(f"attribute {name!r} is {value!r}; {op.qualified_type} takes {type(default).__name__}")
-

@@ -93,9 +93,7 @@ def _fitted(sizes: Sequence[Dim], shape: Sequence[Dim], policy: str) -> Sequence
         raise ShapeError(f"no aspect ratio can be kept with a dim of 0 in {tuple(shape)}")
     result = []
     for dim in shape:
-        candidates = [
-            floor_div(2 * size * dim + own, 2 * own) for size, own in zip(sizes, shape, strict=True)
-        ]
+        candidates = [floor_div(2 * size * dim + own, 2 * own) for size, own in zip(sizes, shape, strict=True)]
         fitted = candidates[0]
         for candidate in candidates[1:]:
             fitted = extreme(fitted, candidate)
@@ -204,9 +202,7 @@ def _regions(x: TensorSpec, rois: TensorSpec, columns: int, size: Sequence[Dim])
 
 @operator(
     "RoiAlign",
-    example=example(
-        "N C H W", "R 4", "R", dtypes={2: "int64"}, output_height=7, output_width=5, sampling_ratio=2
-    ),
+    example=example("N C H W", "R 4", "R", dtypes={2: "int64"}, output_height=7, output_width=5, sampling_ratio=2),
 )
 def roi_align(
     x: TensorSpec,
@@ -320,7 +316,6 @@ def max_unpool(
         raise ShapeError(f"kernel_shape {kernel_shape} is given for {len(size)} spatial dims")
     win = window(kernel_shape, strides, (), pads, "NOTSET")
     spatial = [
-        (dim - 1) * win.strides[i] + win.extent(i) - win.pads[i] - win.pads[i + len(size)]
-        for i, dim in enumerate(size)
+        (dim - 1) * win.strides[i] + win.extent(i) - win.pads[i] - win.pads[i + len(size)] for i, dim in enumerate(size)
     ]
     return Result((tensor((batch, channels, *spatial), x.dtype),))

@@ -46,9 +46,7 @@ def sequence_construct(*elements: TensorSpec) -> Result:
 
 
 @operator("SequenceInsert", example=example("N C", "N C", (0,)), settings=("position",), any_shape=True)
-def sequence_insert(
-    sequence: TensorSpec, element: TensorSpec, position: TensorSpec | None = None, /
-) -> Result:
+def sequence_insert(sequence: TensorSpec, element: TensorSpec, position: TensorSpec | None = None, /) -> Result:
     """One reference more; nothing moves."""
     return _reference(_common(element, sequence))
 
@@ -98,9 +96,7 @@ def optional_get_element(value: TensorSpec, /, *, declared: Declared = ()) -> Re
 
 
 @operator("SplitToSequence", example=example("N 2*C", (2,), axis=0), settings=("sizes",))
-def split_to_sequence(
-    x: TensorSpec, sizes: TensorSpec | None = None, /, *, axis: int = 0, keepdims: int = 1
-) -> Result:
+def split_to_sequence(x: TensorSpec, sizes: TensorSpec | None = None, /, *, axis: int = 0, keepdims: int = 1) -> Result:
     """Every element is read and written once."""
     shape = dims(x, at_least=1)
     at = axis_index(axis, len(shape))
@@ -123,9 +119,7 @@ def _part(x: TensorSpec, sizes: TensorSpec | None, at: int, keepdims: bool) -> T
 
 
 @operator("ConcatFromSequence", example=example("N C", axis=0), any_shape=True)
-def concat_from_sequence(
-    sequence: TensorSpec, /, *, axis: int, new_axis: int = 0, declared: Declared = ()
-) -> Result:
+def concat_from_sequence(sequence: TensorSpec, /, *, axis: int, new_axis: int = 0, declared: Declared = ()) -> Result:
     """Every element is read and written once."""
     why = UnknownShapeError(f"how many tensors {sequence.name!r} holds is unknown")
     out = declared_output(declared, 0, why)

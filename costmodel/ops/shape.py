@@ -6,13 +6,12 @@ import math
 from typing import Any
 
 from costmodel.dims import Dim, ceil_div, is_symbolic, maximum
-from costmodel.errors import ShapeError
 from costmodel.dtypes import from_onnx
+from costmodel.errors import ShapeError, UnknownShapeError
 from costmodel.graph import TensorSpec
 from costmodel.ops.folding import LARGEST_VALUE, as_value
 from costmodel.ops.registry import Result, example, operator
 from costmodel.ops.shapes import Declared, declared_output, dims, scalar, setting, tensor
-from costmodel.errors import UnknownShapeError
 
 
 @operator("Shape", example=example("N C H W"), any_shape=True)
@@ -57,9 +56,7 @@ def constant(
 
 
 @operator("ConstantOfShape", example=example((3, 4)), settings=("sizes",))
-def constant_of_shape(
-    sizes: TensorSpec, /, *, value: TensorSpec | None = None, declared: Declared = ()
-) -> Result:
+def constant_of_shape(sizes: TensorSpec, /, *, value: TensorSpec | None = None, declared: Declared = ()) -> Result:
     """Output elements are written; there is no arithmetic."""
     dtype = "float32" if value is None else value.dtype
     return Result((_sized(sizes, dtype, declared),))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from costmodel.columns import Column
 from costmodel.dims import (
     LARGEST_RANK,
     Dim,
@@ -15,7 +16,6 @@ from costmodel.dims import (
     product,
     show_shape,
 )
-from costmodel.columns import Column
 from costmodel.errors import ShapeError, UnknownShapeError
 from costmodel.graph import TensorSpec
 from costmodel.ops.registry import Result

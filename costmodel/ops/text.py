@@ -24,9 +24,7 @@ def regex_full_match(x: TensorSpec, /) -> Result:
 
 
 @operator("StringNormalizer", example=example("C", dtypes=_TEXT))
-def string_normalizer(
-    x: TensorSpec, /, *, stopwords: tuple[object, ...] = (), declared: Declared = ()
-) -> Result:
+def string_normalizer(x: TensorSpec, /, *, stopwords: tuple[object, ...] = (), declared: Declared = ()) -> Result:
     """element_ops = elements; counted as if no string were a stop word, unless declared."""
     every = TensorSpec(dims(x, at_least=1), "string")
     if not stopwords:
@@ -49,9 +47,7 @@ def string_split(x: TensorSpec, /, *, maxsplit: int | None = None, declared: Dec
     else:
         bound = tensor((*dims(x), maxsplit + 1), "string")
         parts = at_most(bound, declared)
-        note = (
-            "how many parts strings have depends on data: maxsplit, an upper bound" if parts is bound else ""
-        )
+        note = "how many parts strings have depends on data: maxsplit, an upper bound" if parts is bound else ""
     return Result((parts, counts), element_ops=x.elements, approximate=note)
 
 

@@ -17,9 +17,7 @@ _DOMAIN = "ai.onnx.preview.training"
 _LOSS = example("N C H W", "N H W", "C", dtypes={1: "int64"})
 
 
-def _loss(
-    scores: TensorSpec, labels: TensorSpec, weights: TensorSpec | None, reduction: str
-) -> tuple[TensorSpec, Dim]:
+def _loss(scores: TensorSpec, labels: TensorSpec, weights: TensorSpec | None, reduction: str) -> tuple[TensorSpec, Dim]:
     """The loss, and its operations: for each label a negation, a weight, a share in the sum."""
     batch, classes, *places = dims(scores, at_least=2)
     wanted = (batch, *places)
@@ -57,9 +55,7 @@ def _step(tensors: tuple[TensorSpec, ...], states: int, ops: int) -> Result:
     groups = states + 2
     count = len(tensors) // groups
     if not tensors or len(tensors) != groups * count:
-        raise ShapeError(
-            f"{len(tensors)} tensors are given; a variable comes with a gradient and {states} of state"
-        )
+        raise ShapeError(f"{len(tensors)} tensors are given; a variable comes with a gradient and {states} of state")
     variables = tensors[:count]
     for i, spec in enumerate(tensors[count:]):
         wanted = dims(variables[i % count])
@@ -102,8 +98,6 @@ def adam(rate: TensorSpec, count: TensorSpec, /, *tensors: TensorSpec) -> Result
 def gradient(*tensors: TensorSpec, xs: tuple[Any, ...]) -> Result:
     """Each gradient has the shape of its variable; the backward pass itself is not counted."""
     if len(tensors) < len(xs):
-        raise ShapeError(
-            f"{len(tensors)} inputs are given; Gradient needs one for each of {len(xs)} variables"
-        )
+        raise ShapeError(f"{len(tensors)} inputs are given; Gradient needs one for each of {len(xs)} variables")
     outputs = tuple(TensorSpec(dims(spec), spec.dtype) for spec in tensors[: len(xs)])
     return Result(outputs, approximate="the backward pass through a part of the graph is not counted")

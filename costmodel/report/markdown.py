@@ -17,7 +17,14 @@ def render(analysis: Analysis, view: View) -> str:
     cost = analysis.totals
     totals = _table(
         ("mult-adds (the paper's FLOPs)", "parameters", "memory access (elements)", "bytes", "operators"),
-        [[*map(exact, (cost.mult_adds, cost.params, cost.memory_access, cost.bytes, len(analysis.operators)))]],
+        [
+            [
+                *map(
+                    exact,
+                    (cost.mult_adds, cost.params, cost.memory_access, cost.bytes, len(analysis.operators)),
+                )
+            ]
+        ],
     )
     head = ("operator", "type", "output") if view.by == "op" else (view.by, "operators")
     body = [
@@ -33,7 +40,11 @@ def render(analysis: Analysis, view: View) -> str:
     ]
     operators = _table((*head, "mult-adds", "share", "params", "memory access"), body)
     lines = [coverage_line(analysis), *analysis.notes]
-    return f"### {_escape(analysis.model)}\n\n{totals}\n{operators}\n" + "\n".join(f"{_escape(li)}  " for li in lines) + "\n"
+    return (
+        f"### {_escape(analysis.model)}\n\n{totals}\n{operators}\n"
+        + "\n".join(f"{_escape(li)}  " for li in lines)
+        + "\n"
+    )
 
 
 def _table(head: Iterable[str], body: Iterable[Iterable[str]]) -> str:

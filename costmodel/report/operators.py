@@ -13,7 +13,11 @@ from costmodel.ops import Operator
 from costmodel.ops.examples import apply_example, inputs_of
 from costmodel.report.tables import table, to_text
 
-_MEANING = (("mult_adds", "mult-adds"), ("element_ops", "other operations"), ("memory_access", "memory access"))
+_MEANING = (
+    ("mult_adds", "mult-adds"),
+    ("element_ops", "other operations"),
+    ("memory_access", "memory access"),
+)
 
 
 def render_list(known: Sequence[Operator], width: int | None, color: bool) -> str:

@@ -27,7 +27,11 @@ def render(analysis: Analysis, view: View, width: int | None = None, color: bool
     parts.append(_operators(analysis, shown) if view.by == "op" else _groups(analysis, shown, view))
     if view.by == "op":
         by_type = View("type", None, view.sort)
-        parts += [Text(), Text("By operator type", "bold"), _groups(analysis, rows(analysis, by_type), by_type)]
+        parts += [
+            Text(),
+            Text("By operator type", "bold"),
+            _groups(analysis, rows(analysis, by_type), by_type),
+        ]
     parts += [Text(), *map(Text, _coverage(analysis))]
     return to_text(Group(*parts), width, color)
 
@@ -40,9 +44,7 @@ def _totals(analysis: Analysis) -> RenderableType:
     result.add_column()
     result.add_row("mult-adds", short(cost.mult_adds), f"{exact(cost.mult_adds)} (the paper's FLOPs)")
     result.add_row("parameters", short(cost.params), exact(cost.params))
-    result.add_row(
-        "memory access", short(cost.memory_access), f"{exact(cost.memory_access)} elements read and written"
-    )
+    result.add_row("memory access", short(cost.memory_access), f"{exact(cost.memory_access)} elements read and written")
     result.add_row("", f"{short(cost.bytes)}B", f"{exact(cost.bytes)} bytes")
     result.add_row("operators", str(len(analysis.operators)), "")
     return Group(Text(plain(analysis.model), "bold"), result)

@@ -73,9 +73,7 @@ def squeeze_excite(
         return g.mul(x, s, "scale")
 
 
-def classifier(
-    g: GraphBuilder, x: TensorSpec, classes: Dim, *, bias: bool = True, name: str = "fc"
-) -> TensorSpec:
+def classifier(g: GraphBuilder, x: TensorSpec, classes: Dim, *, bias: bool = True, name: str = "fc") -> TensorSpec:
     """Global average pooling and a dense layer."""
     return g.linear(g.flatten(g.global_avg_pool(x, "avgpool")), classes, bias=bias, name=name)
 

@@ -64,9 +64,7 @@ def _deep(g: GraphBuilder, x: TensorSpec, classes: Dim, units: Units, stride_in_
 
 
 @network("resnet18")
-def resnet18(
-    g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000, project_first: bool = False
-) -> TensorSpec:
+def resnet18(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000, project_first: bool = False) -> TensorSpec:
     """ResNet-18.
 
     project_first: the first shortcut has a 1x1 convolution; so it is in the network that ncnn measures.
@@ -81,24 +79,18 @@ def resnet34(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000) -> TensorSp
 
 
 @network("resnet50")
-def resnet50(
-    g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000, stride_in_1x1: bool = False
-) -> TensorSpec:
+def resnet50(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000, stride_in_1x1: bool = False) -> TensorSpec:
     """ResNet-50 with the stride in the 3x3 convolutions (v1.5); stride_in_1x1 gives the paper's v1."""
     return _deep(g, x, classes, (3, 4, 6, 3), stride_in_1x1)
 
 
 @network("resnet101")
-def resnet101(
-    g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000, stride_in_1x1: bool = False
-) -> TensorSpec:
+def resnet101(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000, stride_in_1x1: bool = False) -> TensorSpec:
     """ResNet-101 with the stride in the 3x3 convolutions (v1.5); stride_in_1x1 gives the paper's v1."""
     return _deep(g, x, classes, (3, 4, 23, 3), stride_in_1x1)
 
 
 @network("resnet152")
-def resnet152(
-    g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000, stride_in_1x1: bool = False
-) -> TensorSpec:
+def resnet152(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000, stride_in_1x1: bool = False) -> TensorSpec:
     """ResNet-152 with the stride in the 3x3 convolutions (v1.5); stride_in_1x1 gives the paper's v1."""
     return _deep(g, x, classes, (3, 8, 36, 3), stride_in_1x1)

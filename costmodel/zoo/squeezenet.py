@@ -33,9 +33,7 @@ def fire(g: GraphBuilder, x: TensorSpec, squeeze: int, expand: int) -> TensorSpe
 
 
 @network("squeezenet1_1")
-def squeezenet1_1(
-    g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000, head_padding: int = 0
-) -> TensorSpec:
+def squeezenet1_1(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000, head_padding: int = 0) -> TensorSpec:
     """SqueezeNet 1.1, with biases and without batch normalisation.
 
     head_padding: of the last 1x1 convolution; it is 1 in the network that ncnn measures (at 227x227).

@@ -41,7 +41,11 @@ class Library:
         def size_of(nodes: Sequence[Any], callers: tuple[Key, ...]) -> int:
             total = 0
             for node in nodes:
-                key = ("" if node.domain == "ai.onnx" else node.domain, node.op_type, getattr(node, "overload", ""))
+                key = (
+                    "" if node.domain == "ai.onnx" else node.domain,
+                    node.op_type,
+                    getattr(node, "overload", ""),
+                )
                 function = self._functions.get(key)
                 if function is None:
                     total += 1

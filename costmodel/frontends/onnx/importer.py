@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from costmodel.builder import GraphBuilder
+from costmodel.assembler import GraphAssembler
 from costmodel.dims import Dim, collect_equalities, is_symbolic, product, symbol
 from costmodel.errors import CostModelError, ModelError, ShapeError
 from costmodel.frontends.onnx import control_flow, functions
@@ -59,11 +60,8 @@ def _take_sizes_from_graph(model: Any, inputs: InputShapes) -> bool:
     """Replace assumed sizes that contradict the graph; whether any was replaced."""
     assumed = inputs.assumed()
     inputs.resized({dim.name: symbol(dim.name) for dim in assumed}, Known.ASSUMED)
-    with collect_equalities() as pairs:
-        try:
-            Importer(model, inputs).run()
-        except ShapeError:
-            pass  # what was learned up to there may be enough
+    with collect_equalities() as pairs, suppress(ShapeError):  # what was learned up to there may be enough
+        Importer(model, inputs).run()
     inputs.resized({dim.name: dim.size for dim in assumed}, Known.ASSUMED)
     solved = solve(pairs, assumed)
     inputs.resized(solved, Known.SOLVED)
@@ -76,7 +74,7 @@ class Importer:
     def __init__(self, model: Any, inputs: InputShapes) -> None:
         self.model = model
         self.inputs = inputs
-        self.builder = GraphBuilder(model.graph.name or "network")
+        self.builder = GraphAssembler(model.graph.name or "network")
         self.functions = functions.Library(model)
         self.notes: dict[str, None] = {}
 
@@ -109,9 +107,7 @@ class Importer:
 
     def _all_notes(self) -> list[str]:
         dims = [
-            str(dim)
-            for dim in self.inputs.free.values()
-            if dim.known is not Known.GIVEN and not is_symbolic(dim.size)
+            str(dim) for dim in self.inputs.free.values() if dim.known is not Known.GIVEN and not is_symbolic(dim.size)
         ]
         sizes = [f"free dims: {', '.join(dims)}"] if dims else []
         return [*sizes, *self.notes]
@@ -173,7 +169,9 @@ class Body:
             return None
         own_name = self.prefix + name
         known = self.importer.builder.find(own_name)
-        return known if known is not None else self.importer.builder.constant(replace(spec, name=own_name))
+        if known is not None:
+            return known
+        return self.importer.builder.constant(replace(spec, name=own_name) if self.prefix else spec)
 
     def _apply(self, node: Any) -> None:
         op_type = node.op_type

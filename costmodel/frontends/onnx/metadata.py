@@ -38,13 +38,13 @@ def origin(node: Any) -> tuple[str, str]:
 
 
 def _module_of_scopes(text: str) -> str:
-    """"['', 'stage2', 'stage2.0', 'conv2d']" -> "stage2.0": the last scope is the operator itself."""
+    """ "['', 'stage2', 'stage2.0', 'conv2d']" -> "stage2.0": the last scope is the operator itself."""
     scopes = re.findall(r"'([^']*)'", text)
     return scopes[-2] if len(scopes) > 1 else ""
 
 
 def _module_of_name(name: str) -> str:
-    """"/stage2/stage2.0/branch1/branch1.0/Conv" -> "stage2.0.branch1.0"."""
+    """ "/stage2/stage2.0/branch1/branch1.0/Conv" -> "stage2.0.branch1.0"."""
     parts = name.strip("/").split("/")[:-1]
     path: list[str] = []
     for part in parts:

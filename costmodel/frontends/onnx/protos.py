@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from costmodel.dims import LARGEST_RANK, Shape
+from costmodel.dims import LARGEST_RANK, Shape, check_shape
 from costmodel.dtypes import from_onnx
 from costmodel.errors import ModelError
 from costmodel.frontends.onnx.file import check_external_data
@@ -34,16 +34,11 @@ def tensor_spec(proto: Any, name: str = "") -> TensorSpec:
     """A TensorProto as a TensorSpec, with its value where it is small enough to steer a shape."""
     name = name or proto.name
     dims = tuple(proto.dims)
-    if len(dims) > LARGEST_RANK or any(d < 0 for d in dims):
-        raise ModelError(f"tensor {name!r} has dims {_few(dims)}; sizes are not negative and at most {LARGEST_RANK}")
+    check_shape(dims, f"tensor {name!r}")
     if proto.data_location == _EXTERNAL:
         check_external_data(proto)
         return TensorSpec(dims, from_onnx(proto.data_type), name)
     return TensorSpec(dims, from_onnx(proto.data_type), name, _value(proto, dims, name))
-
-
-def _few(dims: tuple[int, ...]) -> str:
-    return str(dims if len(dims) <= 8 else (*dims[:8], "..."))
 
 
 def _value(proto: Any, dims: tuple[int, ...], name: str) -> Any:
@@ -73,8 +68,7 @@ def _value(proto: Any, dims: tuple[int, ...], name: str) -> Any:
 def sparse_spec(proto: Any) -> TensorSpec:
     """A SparseTensorProto as the TensorSpec of the dense tensor that it stands for."""
     dims = tuple(proto.dims)
-    if len(dims) > LARGEST_RANK or any(d < 0 for d in dims):
-        raise ModelError(f"sparse tensor {proto.values.name!r} has dims {_few(dims)}; sizes are not negative")
+    check_shape(dims, f"sparse tensor {proto.values.name!r}")
     return TensorSpec(dims, from_onnx(proto.values.data_type), proto.values.name)
 
 

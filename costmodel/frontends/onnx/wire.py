@@ -65,6 +65,9 @@ def _strip(data: Buffer, position: int, end: int, message: str, depth: int) -> b
         if tag >= 0x80:
             tag, position = _varint(data, start)
         wire = tag & 7
+        if tag < 8:
+            # A file of zeros (a download that broke off) would be walked to its end two bytes at a time.
+            raise ModelError(f"byte {start} begins field number 0, which is none: this is not an ONNX model")
         if wire == _BYTES:
             length = data[position]
             position += 1
@@ -122,11 +125,16 @@ def _varint(data: Buffer, position: int) -> tuple[int, int]:
 
 
 # Payload written unpacked, one tag an element: a run of it is skipped at the speed of a regex.
-_RUNS = {_VARINT: rb"[\x80-\xff]{0,9}[\x00-\x7f]", _FIXED32: rb"[\x00-\xff]{4}", _FIXED64: rb"[\x00-\xff]{8}"}
+_RUNS = {
+    _VARINT: rb"[\x80-\xff]{0,9}+[\x00-\x7f]",
+    _FIXED32: rb"[\x00-\xff]{4}",
+    _FIXED64: rb"[\x00-\xff]{8}",
+}
 
 
 def _end_of_run(data: Buffer, start: int, end: int, tag: int) -> int:
-    pattern = re.compile(rb"(?:%s%s)+" % (re.escape(_encode(tag)), _RUNS[tag & 7]))
+    # Possessive: what has matched is never gone back to, so that no memory is kept for it.
+    pattern = re.compile(rb"(?:%s%s)++" % (re.escape(_encode(tag)), _RUNS[tag & 7]))
     match: Any = pattern.match(data, start, end)
     if match is None:
         raise ModelError("a number runs over the end of its tensor: the file is truncated or damaged")

@@ -28,9 +28,7 @@ def projected_sizes(width: Dim, given: Ints) -> tuple[Dim, Dim, Dim]:
     """Widths of queries, keys and values in the merged projection."""
     if given:
         if len(given) != 3:
-            raise ShapeError(
-                f"qkv_hidden_sizes is {given}; it has one entry each for queries, keys and values"
-            )
+            raise ShapeError(f"qkv_hidden_sizes is {given}; it has one entry each for queries, keys and values")
         same(given[0] + given[1] + given[2], width, "sum of qkv_hidden_sizes and columns of the weights")
         return given
     third = exact_div(width, 3, "columns of the merged weights of queries, keys and values")
@@ -53,9 +51,7 @@ def _self_attention(
     batch, length, _ = dims(x, rank=3)
     q_size, k_size, v_size = projected_sizes(dims(weights, rank=2)[1], sizes)
     same(q_size, k_size, "hidden sizes of queries and keys")
-    key_head, value_head = (
-        exact_div(size, heads, f"hidden size in {heads} heads") for size in (q_size, v_size)
-    )
+    key_head, value_head = (exact_div(size, heads, f"hidden size in {heads} heads") for size in (q_size, v_size))
     cache = cache_of(None if past is None else dims(past, rank=5)[3], length, bool(shared), known(filled))
     work = attend(batch * length * cache.met, heads, key_head, value_head, *extras)
     dtype = dtype or x.dtype
@@ -136,9 +132,7 @@ def decoder_masked_self_attention(
 @operator(
     "QAttention",
     domain=DOMAIN,
-    example=example(
-        "B S I", "I 12*D", "12*D", "1", "1", "B", dtypes={0: "uint8", 1: "int8", 5: "int32"}, num_heads=4
-    ),
+    example=example("B S I", "I 12*D", "12*D", "1", "1", "B", dtypes={0: "uint8", 1: "int8", 5: "int32"}, num_heads=4),
     settings=("input_scale", "weight_scale", "input_zero_point", "weight_zero_point"),
 )
 def q_attention(

@@ -20,9 +20,7 @@ _BLOCK = 16  # channels, with AVX-512; other CPUs have blocks of 8 or 4
 _FILLED = "how many channels a block has depends on the CPU; none is counted as filled up"
 
 
-@operator(
-    "Conv", domain=DOMAIN, example=example("N C H W", "M C 3 3", "M", pads=(1, 1, 1, 1), activation="Relu")
-)
+@operator("Conv", domain=DOMAIN, example=example("N C H W", "M C 3 3", "M", pads=(1, 1, 1, 1), activation="Relu"))
 def blocked_conv(
     x: TensorSpec,
     w: TensorSpec,

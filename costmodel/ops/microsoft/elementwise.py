@@ -57,9 +57,7 @@ def bias_softmax(data: TensorSpec, bias: TensorSpec, /) -> Result:
     return fused(of("Softmax", data), element_ops=data.elements)
 
 
-@operator(
-    "BiasDropout", domain=DOMAIN, example=example("B S F", "F", "B S F"), settings=("ratio", "training_mode")
-)
+@operator("BiasDropout", domain=DOMAIN, example=example("B S F", "F", "B S F"), settings=("ratio", "training_mode"))
 def bias_dropout(
     data: TensorSpec,
     bias: TensorSpec,
@@ -89,9 +87,7 @@ def linear_attention_gate(
     gates = [] if b is None else [of("Sigmoid", b)]
     decay = of("Softplus", a)
     beta = tensor(dims(a), a.dtype)
-    return fused(
-        of("Add", a, dt_bias), decay, of("Mul", a, decay_scale), *gates, outputs=(*decay.outputs, beta)
-    )
+    return fused(of("Add", a, dt_bias), decay, of("Mul", a, decay_scale), *gates, outputs=(*decay.outputs, beta))
 
 
 @operator("ComplexMul", "ComplexMulConj", domain=DOMAIN, example=example("N C 2", "N C 2"))

@@ -14,9 +14,7 @@ from costmodel.ops.shapes import Declared, axis_index, declared_output, dims, sc
 
 DOMAIN = "com.microsoft"
 _DEQUANTISE = 2  # operations an element: subtract the zero point, multiply by the scale
-_BUCKET = (
-    10  # operations that find the bucket of a distance: differences, comparisons, a logarithm, a scaling
-)
+_BUCKET = 10  # operations that find the bucket of a distance: differences, comparisons, a logarithm, a scaling
 
 
 def _embedded(
@@ -43,9 +41,7 @@ def _embedded(
 @operator(
     "EmbedLayerNormalization",
     domain=DOMAIN,
-    example=example(
-        "B S", "B S", "V F", "P F", "2 F", "F", "F", "B S", dtypes={0: "int32", 1: "int32", 7: "int32"}
-    ),
+    example=example("B S", "B S", "V F", "P F", "2 F", "F", "F", "B S", dtypes={0: "int32", 1: "int32", 7: "int32"}),
     settings=("input_ids", "segment_ids", "position_ids"),
 )
 def embed_layer_normalization(
@@ -116,9 +112,7 @@ def q_embed_layer_normalization(
     return Result((out, tensor((dims(input_ids)[0],), "int32")), element_ops=ops, reads=reads)
 
 
-@operator(
-    "TorchEmbedding", domain=DOMAIN, example=example("V F", "N S", dtypes={1: "int64"}), settings=("indices",)
-)
+@operator("TorchEmbedding", domain=DOMAIN, example=example("V F", "N S", dtypes={1: "int64"}), settings=("indices",))
 def torch_embedding(
     weight: TensorSpec,
     indices: TensorSpec,

@@ -143,14 +143,10 @@ def q_moe(
     }  # fmt: skip
     bits = {2: fc1_expert_weight_bits, 5: fc2_expert_weight_bits, 8: fc3_expert_weight_bits}
     layers = {
-        i: _unpacked(spec, own or expert_weight_bits)
-        for i, own in bits.items()
-        if (spec := stored[i]) is not None
+        i: _unpacked(spec, own or expert_weight_bits) for i, own in bits.items() if (spec := stored[i]) is not None
     }
     biases = (fc1_bias, fc2_bias, fc3_bias)
-    return _experts(
-        x, router_probs, layers, stored, biases, k, activation_type, swiglu_fusion, dequantise=True
-    )
+    return _experts(x, router_probs, layers, stored, biases, k, activation_type, swiglu_fusion, dequantise=True)
 
 
 def _unpacked(weight: TensorSpec, bits: int) -> Dim:

@@ -50,9 +50,7 @@ def matmul_nbits(
     example=example("B M 64", "3072", "96", dtypes={1: "uint8"}, K=64, N=96, block_size=64, quant_type=1),
     settings=("absmax",),
 )
-def matmul_bnb4(
-    a: TensorSpec, b: TensorSpec, absmax: TensorSpec, /, *, K: int, N: int, transB: int = 1
-) -> Result:
+def matmul_bnb4(a: TensorSpec, b: TensorSpec, absmax: TensorSpec, /, *, K: int, N: int, transB: int = 1) -> Result:
     """mult_adds = M N K, with weights of 4 bits."""
     return _packed(a, K, N) if transB else _packed(a, N, K)
 

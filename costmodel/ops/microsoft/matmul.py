@@ -156,9 +156,7 @@ def _typed(work: Result, dtype: str) -> Result:
 @operator(
     "MatMulIntegerToFloat",
     domain=DOMAIN,
-    example=example(
-        "B M K", "K N", "", "", "", "", "N", dtypes={0: "uint8", 1: "int8", 4: "uint8", 5: "int8"}
-    ),
+    example=example("B M K", "K N", "", "", "", "", "N", dtypes={0: "uint8", 1: "int8", 4: "uint8", 5: "int8"}),
     settings=("a_scale", "b_scale", "a_zero_point", "b_zero_point"),
 )
 def matmul_integer_to_float(

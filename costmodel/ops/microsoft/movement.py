@@ -19,9 +19,7 @@ def expand_dims(x: TensorSpec, axis: TensorSpec, /) -> Result:
     return Result((tensor((*shape[:at], 1, *shape[at:]), x.dtype),), free=True)
 
 
-@operator(
-    "RemovePadding", domain=DOMAIN, example=example("B S F", "B", dtypes={1: "int32"}), settings=("counts",)
-)
+@operator("RemovePadding", domain=DOMAIN, example=example("B S F", "B", dtypes={1: "int32"}), settings=("counts",))
 def remove_padding(x: TensorSpec, counts: TensorSpec, /, *, declared: Declared = ()) -> Result:
     """Tokens that are no padding are read, and written; all of them, unless their number is known
     or declared."""
@@ -33,16 +31,12 @@ def remove_padding(x: TensorSpec, counts: TensorSpec, /, *, declared: Declared =
     except UnknownShapeError:
         bound = tensor((batch * length, hidden), x.dtype)
         out = at_most(bound, declared)
-        note = (
-            "how many tokens are padding depends on data: none is counted as padding" if out is bound else ""
-        )
+        note = "how many tokens are padding depends on data: none is counted as padding" if out is bound else ""
     offsets = [tensor(shape, "int32") for shape in ((batch, length), (batch + 1,), (1,))]
     return Result((out, *offsets), reads={0: out.elements}, approximate=note)
 
 
-@operator(
-    "RestorePadding", domain=DOMAIN, example=example("T F", "B S", dtypes={1: "int32"}), settings=("offsets",)
-)
+@operator("RestorePadding", domain=DOMAIN, example=example("T F", "B S", dtypes={1: "int32"}), settings=("offsets",))
 def restore_padding(x: TensorSpec, offsets: TensorSpec, /) -> Result:
     """Every token is read, every place of the padded output written."""
     return Result((tensor((*dims(offsets, rank=2), dims(x, rank=2)[1]), x.dtype),))

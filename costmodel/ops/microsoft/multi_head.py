@@ -36,9 +36,7 @@ class Inputs:
         return self.query.elements + self.key.elements + self.value.elements
 
 
-def _inputs(
-    query: TensorSpec, key: TensorSpec | None, value: TensorSpec | None, heads: Dim, kv_heads: Dim
-) -> Inputs:
+def _inputs(query: TensorSpec, key: TensorSpec | None, value: TensorSpec | None, heads: Dim, kv_heads: Dim) -> Inputs:
     """Queries, keys and values out of any of the layouts that the operators take."""
     shape = dims(query)
     if key is None:
@@ -46,15 +44,11 @@ def _inputs(
             packed = Heads(shape[0], shape[2], shape[1], shape[4])
             return Inputs(packed, packed, packed)
         batch, length, width = dims(query, rank=3)
-        size = exact_div(
-            width, heads + 2 * kv_heads, "hidden size of packed queries, keys and values in heads"
-        )
+        size = exact_div(width, heads + 2 * kv_heads, "hidden size of packed queries, keys and values in heads")
         new = Heads(batch, kv_heads, length, size)
         return Inputs(Heads(batch, heads, length, size), new, new)
     batch, length, hidden = dims(query, rank=3)
-    queries = Heads(
-        batch, heads, length, exact_div(hidden, heads, f"hidden size of queries in {heads} heads")
-    )
+    queries = Heads(batch, heads, length, exact_div(hidden, heads, f"hidden size of queries in {heads} heads"))
     if value is None:
         pairs = dims(key, rank=5)  # (batch, length, heads, 2, size)
         both = Heads(pairs[0], pairs[2], pairs[1], pairs[4])
@@ -94,9 +88,7 @@ def _past_length(past: TensorSpec | None) -> Dim | None:
 @operator(
     "MultiHeadAttention",
     domain=DOMAIN,
-    example=example(
-        "B S 4*D", "B T 4*D", "B T 4*E", "8*D+4*E", None, None, "B 4 P D", "B 4 P E", num_heads=4
-    ),
+    example=example("B S 4*D", "B T 4*D", "B T 4*E", "8*D+4*E", None, None, "B 4 P D", "B 4 P E", num_heads=4),
     settings=("past_sequence_length",),
 )
 def multi_head_attention(

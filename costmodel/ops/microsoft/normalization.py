@@ -48,23 +48,17 @@ def skip_simplified_layer_normalization(
 
 
 @operator("GatedRMSNorm", domain=DOMAIN, example=example("B S F", "F", "B S F"))
-def gated_rms_norm(
-    x: TensorSpec, scale: TensorSpec, gate: TensorSpec, /, *, activation: str = "silu"
-) -> Result:
+def gated_rms_norm(x: TensorSpec, scale: TensorSpec, gate: TensorSpec, /, *, activation: str = "silu") -> Result:
     """RMSNormalization of groups as long as the scale, times an activated gate."""
     exact_div(dims(x, at_least=1)[-1], dims(scale, rank=1)[0], "last dim in groups of the scale")
-    return fused(
-        activated(activation, gate), of("Mul", x, gate), of("RMSNormalization", x, scale), outputs=_like(x)
-    )
+    return fused(activated(activation, gate), of("Mul", x, gate), of("RMSNormalization", x, scale), outputs=_like(x))
 
 
 def _like(x: TensorSpec) -> tuple[TensorSpec, ...]:
     return (tensor(dims(x), x.dtype),)
 
 
-def _group_norm(
-    x: TensorSpec, gamma: TensorSpec, beta: TensorSpec, groups: int, activation: int
-) -> list[Result]:
+def _group_norm(x: TensorSpec, gamma: TensorSpec, beta: TensorSpec, groups: int, activation: int) -> list[Result]:
     exact_div(dims(gamma, rank=1)[0], groups, f"channels in {groups} groups")
     normalised = of("GroupNormalization", x, gamma, beta)
     return [normalised, activated("silu", x)] if activation else [normalised]

@@ -70,9 +70,7 @@ def packed_attention(
 @operator(
     "PackedMultiHeadAttention",
     domain=DOMAIN,
-    example=example(
-        "T 4*D", "T 4*D", "T 4*E", None, "B S", "B+1", dtypes={4: "int32", 5: "int32"}, num_heads=4
-    ),
+    example=example("T 4*D", "T 4*D", "T 4*E", None, "B S", "B+1", dtypes={4: "int32", 5: "int32"}, num_heads=4),
     settings=("token_offset", "cumulative_sequence_length"),
 )
 def packed_multi_head_attention(
@@ -96,9 +94,7 @@ def packed_multi_head_attention(
     else:
         tokens, hidden = dims(query, rank=2)
         key_head = exact_div(hidden, num_heads, f"hidden size in {num_heads} heads")
-        value_head = exact_div(
-            dims(value, rank=2)[1], num_heads, f"hidden size of values in {num_heads} heads"
-        )
+        value_head = exact_div(dims(value, rank=2)[1], num_heads, f"hidden size of values in {num_heads} heads")
         met = query.elements + key.elements + value.elements
     pairs, approximate = _packed_pairs(token_offset, cumulative_sequence_length)
     return fused(

@@ -146,9 +146,7 @@ def qlinear_global_average_pool(
 @operator(
     "QLinearReduceMean",
     domain=DOMAIN,
-    example=example(
-        "N C H W", "", "", "", "", axes=(2, 3), keepdims=1, dtypes={0: "uint8", 2: "uint8", 4: "uint8"}
-    ),
+    example=example("N C H W", "", "", "", "", axes=(2, 3), keepdims=1, dtypes={0: "uint8", 2: "uint8", 4: "uint8"}),
     settings=("x_scale", "x_zero_point", "y_scale", "y_zero_point"),
 )
 def qlinear_reduce_mean(
@@ -166,12 +164,8 @@ def qlinear_reduce_mean(
     return _quantised(of("ReduceMean", x, axes=axes, keepdims=keepdims), x.dtype)
 
 
-@operator(
-    "ReduceSumInteger", domain=DOMAIN, example=example("N C", axes=(1,), keepdims=0, dtypes={0: "int8"})
-)
+@operator("ReduceSumInteger", domain=DOMAIN, example=example("N C", axes=(1,), keepdims=0, dtypes={0: "int8"}))
 def reduce_sum_integer(x: TensorSpec, /, *, axes: Ints = (), keepdims: int = 1) -> Result:
     """As ReduceSum, summed in 32 bits."""
     work = of("ReduceSum", x, axes=axes, keepdims=keepdims)
-    return fused(
-        work, outputs=(tensor(dims(work.outputs[0]), "uint32" if x.dtype.startswith("u") else "int32"),)
-    )
+    return fused(work, outputs=(tensor(dims(work.outputs[0]), "uint32" if x.dtype.startswith("u") else "int32"),))

@@ -161,16 +161,10 @@ def qlinear_where(
     ),
     settings=("y_scale", "y_zero_point"),
 )
-def qlinear_concat(
-    y_scale: TensorSpec, y_zero_point: TensorSpec, /, *inputs: TensorSpec, axis: int
-) -> Result:
+def qlinear_concat(y_scale: TensorSpec, y_zero_point: TensorSpec, /, *inputs: TensorSpec, axis: int) -> Result:
     """Concat of (tensor, scale, zero point) triples; rescaling each element is two operations."""
     if not inputs or len(inputs) % 3:
-        raise ShapeError(
-            f"{len(inputs)} inputs after Y_zero_point; each tensor comes with a scale and a zero point"
-        )
+        raise ShapeError(f"{len(inputs)} inputs after Y_zero_point; each tensor comes with a scale and a zero point")
     out = of("Concat", *inputs[::3], axis=axis).outputs[0]
     steering: dict[int, Dim] = {i + 2: 0 for i in range(len(inputs)) if i % 3}
-    return Result(
-        (tensor(dims(out), y_zero_point.dtype),), element_ops=RESCALE * out.elements, params=steering
-    )
+    return Result((tensor(dims(out), y_zero_point.dtype),), element_ops=RESCALE * out.elements, params=steering)
