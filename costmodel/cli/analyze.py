@@ -8,6 +8,7 @@ from typing import Any
 
 from costmodel.analysis import analyze
 from costmodel.cli.output import terminal_width, use_color, write
+from costmodel.cli.progress import busy
 from costmodel.errors import UsageError
 from costmodel.report.rows import View
 
@@ -51,15 +52,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Analyze and print; gives the exit status."""
-    analysis = analyze(
-        options.model,
-        dims=dict(_named_sizes(options.dim)),
-        shapes=dict(_named_shapes(options.shape)),
-        batch=options.batch,
-        values=dict(_named_values(options.value)),
-        strict_dims=options.strict_dims,
-        unknown=options.unknown,
-    )
+    with busy(f"Analyzing {options.model}"):
+        analysis = analyze(
+            options.model,
+            dims=dict(_named_sizes(options.dim)),
+            shapes=dict(_named_shapes(options.shape)),
+            batch=options.batch,
+            values=dict(_named_values(options.value)),
+            strict_dims=options.strict_dims,
+            unknown=options.unknown,
+        )
     write(_rendered(analysis, options), options.output)
     return 0
 

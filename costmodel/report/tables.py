@@ -13,7 +13,14 @@ _UNLIMITED = 10_000  # columns of a pipe: wide enough that no name is ever cut
 
 def table(first: str, *numeric: str) -> Table:
     """A table whose first column folds when it must and whose other columns are numbers."""
-    result = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="bold", show_edge=False)
+    result = Table(
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1),
+        collapse_padding=True,
+        header_style="bold",
+    )
     result.add_column(first, overflow="fold")
     for name in numeric:
         result.add_column(name, justify="right", no_wrap=True)
