@@ -29,7 +29,7 @@ def render(analysis: Analysis, view: View) -> str:
     head = ("operator", "type", "output") if view.by == "op" else (view.by, "operators")
     body = [
         [
-            _escape(row.name),
+            _escape(row.label),
             *([_escape(row.op), row.output_shape] if view.by == "op" else [str(row.operators)]),
             short(row.cost.mult_adds),
             share(row.cost.mult_adds, cost.mult_adds),

@@ -28,9 +28,13 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: an operator (type and output shape given) or a group (count given)."""
+    """One row: an operator (type and output shape given) or a group (count given).
+
+    label: the name as people look for it; an operator's name with its module where it does not tell.
+    """
 
     name: str
+    label: str
     cost: Cost
     op: str = ""
     output_shape: str = ""
@@ -44,7 +48,7 @@ def rows(analysis: Analysis, view: View) -> list[Row]:
         nodes: Iterable[Node] = analysis.operators if view.top is None else analysis.top(view.top, view.sort)
         return [_operator_row(analysis, node) for node in nodes]
     groups = analysis.by_type() if view.by == "type" else analysis.by_module()
-    result = [Row(group.name or "(top)", group.cost, operators=group.operators) for group in groups]
+    result = [Row(group.name, group.name or "(top)", group.cost, operators=group.operators) for group in groups]
     if view.top is not None or view.by == "type":
         result.sort(key=lambda row: getattr(row.cost, view.sort), reverse=True)
     return result[: view.top]
@@ -54,4 +58,6 @@ def _operator_row(analysis: Analysis, node: Node) -> Row:
     specs = (analysis.graph.tensors.get(name) for name in node.outputs)
     spec = next((spec for spec in specs if spec is not None), None)
     shape = "" if spec is None or spec.shape is None else "x".join(map(str, spec.shape))
-    return Row(node.name, node.cost, node.qualified_type, shape, counting=node.counting)
+    named = not node.module or "/" in node.name or node.name.startswith(node.module)
+    label = node.name if named else f"{node.module}/{node.name}"
+    return Row(node.name, label, node.cost, node.qualified_type, shape, counting=node.counting)

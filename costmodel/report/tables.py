@@ -8,7 +8,7 @@ from rich import box
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-_UNLIMITED = 10_000  # columns of a pipe: wide enough that no name is ever cut
+_UNLIMITED = 1_000_000  # columns of a pipe: wide enough that no name is ever cut
 
 
 def table(first: str, *numeric: str) -> Table:

@@ -12,6 +12,7 @@ from costmodel.report.rows import Row, View, rows
 from costmodel.report.tables import plain, table, to_text
 
 DEFAULT_TOP = 10
+MOST_TYPES = 50  # of the summary; `--by type` has all
 
 
 def render(analysis: Analysis, view: View, width: int | None = None, color: bool = False) -> str:
@@ -26,12 +27,9 @@ def render(analysis: Analysis, view: View, width: int | None = None, color: bool
     parts: list[RenderableType] = [_totals(analysis), Text(), _title(analysis, view, len(shown))]
     parts.append(_operators(analysis, shown) if view.by == "op" else _groups(analysis, shown, view))
     if view.by == "op":
-        by_type = View("type", None, view.sort)
-        parts += [
-            Text(),
-            Text("By operator type", "bold"),
-            _groups(analysis, rows(analysis, by_type), by_type),
-        ]
+        by_type = View("type", MOST_TYPES, view.sort)
+        shown = rows(analysis, by_type)
+        parts += [Text(), _title(analysis, by_type, len(shown)), _groups(analysis, shown, by_type)]
     parts += [Text(), *map(Text, _coverage(analysis))]
     return to_text(Group(*parts), width, color)
 
@@ -54,7 +52,8 @@ def _title(analysis: Analysis, view: View, shown: int) -> Text:
     what = {"mult_adds": "mult-adds", "memory_access": "memory access", "params": "parameters"}[view.sort]
     if view.by == "op":
         return Text(f"Top {shown} of {len(analysis.operators)} operators by {what}", "bold")
-    return Text(f"By {'operator type' if view.by == 'type' else 'module'}", "bold")
+    dearest = f", the {shown} dearest" if shown == view.top else ""
+    return Text(f"By {'operator type' if view.by == 'type' else 'module'}{dearest}", "bold")
 
 
 def _operators(analysis: Analysis, shown: list[Row]) -> Table:
@@ -63,7 +62,7 @@ def _operators(analysis: Analysis, shown: list[Row]) -> Table:
     for row in shown:
         cost = row.cost
         result.add_row(
-            plain(row.name),
+            plain(row.label),
             plain(row.op),
             row.output_shape,
             short(cost.mult_adds),
@@ -80,7 +79,7 @@ def _groups(analysis: Analysis, shown: list[Row], view: View) -> Table:
     for row in shown:
         cost = row.cost
         result.add_row(
-            plain(row.name),
+            plain(row.label),
             str(row.operators),
             short(cost.mult_adds),
             share(cost.mult_adds, totals.mult_adds),
