@@ -69,12 +69,17 @@ class GraphAssembler:
 
     def weight(self, name: str, shape: Sequence[Dim], dtype: str = "float32") -> TensorSpec:
         """A constant tensor: learned, unless its type is int64 or bool."""
-        return self.constant(TensorSpec(tuple(shape), dtype, self._path(name)))
+        dims = tuple(as_dim(d, f"a dim of weight {name!r}") for d in shape)
+        return self.constant(TensorSpec(dims, dtype, self._path(name)))
 
     def constant(self, spec: TensorSpec) -> TensorSpec:
         """A constant under its own name, with its value where that is small."""
         spec = TensorSpec(spec.shape, spec.dtype, spec.name, spec.value, (spec.name,))
         self._constants[spec.name] = spec
+        return self._add(spec)
+
+    def tensor(self, spec: TensorSpec) -> TensorSpec:
+        """A tensor that no single operator writes: what a loop has when it ends."""
         return self._add(spec)
 
     def values(self, items: Sequence[Any], dtype: str = "int64") -> TensorSpec:
@@ -192,11 +197,17 @@ class GraphAssembler:
         return len(self._nodes), len(self._tensors), len(self._counted)
 
     def cut(self, mark: Mark) -> Piece:
-        """Take out everything that was added since the mark."""
+        """Take out the operators that were added since the mark, with what they wrote and counted.
+
+        Constants that were added stay: others may have come to read them.
+        """
         nodes, tensors, counted = mark
-        piece = Piece(tuple(self._nodes[nodes:]), _cut_back(self._tensors, tensors), _cut_back(self._counted, counted))
+        taken = _cut_back(self._tensors, tensors)
+        piece_nodes = tuple(self._nodes[nodes:])
+        written = {name: taken.pop(name) for node in piece_nodes for name in node.outputs if name in taken}
         del self._nodes[nodes:]
-        return piece
+        self._tensors.update(taken)
+        return Piece(piece_nodes, written, _cut_back(self._counted, counted))
 
     def paste(self, piece: Piece) -> None:
         """Put back what was cut."""

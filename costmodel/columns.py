@@ -63,6 +63,8 @@ class Column:
         if peer is None:
             return NotImplemented
         left, right = (peer, self) if swap else (self, peer)
+        if len(left) != len(right) and 1 not in (len(left), len(right)):
+            raise ShapeError(f"columns of {len(left)} and of {len(right)} designs meet; a population has one length")
         bounds = corners(left, right)
         low, high = min(bounds), max(bounds)
         if low < _LOWEST or high > _HIGHEST:

@@ -25,7 +25,7 @@ Dim: TypeAlias = Union[int, Column, "Expr"]
 Shape: TypeAlias = tuple[Dim, ...]
 
 LARGEST_RANK = 64  # numpy's own; more dims than this is a damaged file, not a network
-LARGEST_TENSOR = 2**60  # elements; no machine holds an exabyte, and arithmetic on sizes stays small
+LARGEST_TENSOR = 10**30  # elements; beyond any machine, and arithmetic on sizes stays quick
 
 
 def as_dim(value: Any, what: str = "a dim") -> Dim:
@@ -44,6 +44,7 @@ def as_dim(value: Any, what: str = "a dim") -> Dim:
             raise ShapeError(f"{what} is {value}; sizes are not negative")
         return int(value)
     if is_symbolic(value):
+        _symbols().check_length(value)
         return _symbols().simplest(value)
     raise ShapeError(f"{what} is {value!r}; a size is an int, an integer column or a sympy expression")
 
@@ -58,6 +59,11 @@ def is_symbolic(value: object) -> bool:
     if isinstance(value, int | Column | float) or "sympy" not in sys.modules:
         return False
     return bool(_symbols().is_expression(value))
+
+
+def is_too_long(expression: Dim) -> bool:
+    """Whether a symbolic dim is too long an expression to work with."""
+    return bool(_symbols().is_too_long(expression))
 
 
 def product(dims: Iterable[Dim]) -> Dim:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
 from typing import Any
 
 import sympy
+
+from costmodel.errors import ShapeError
+
+LARGEST_EXPRESSION = 1000  # terms; sympy takes hours over what a hostile chain of shape arithmetic can make
 
 
 class FloorDiv(sympy.Function):  # type: ignore[misc]  # sympy has no types
@@ -24,7 +30,7 @@ class FloorDiv(sympy.Function):  # type: ignore[misc]  # sympy has no types
             return numerator
         if numerator.is_Integer and divisor.is_Integer and divisor != 0:
             return sympy.Integer(int(numerator) // int(divisor))
-        whole, rest = _split_multiples(sympy.expand(numerator), divisor)
+        whole, rest = _split_multiples(expanded(numerator), divisor)
         if rest == 0:
             return whole
         if divisor.is_Integer and divisor > 0:
@@ -39,6 +45,10 @@ class FloorDiv(sympy.Function):  # type: ignore[misc]  # sympy has no types
     def _eval_is_nonnegative(self) -> bool | None:
         a, b = self.args
         return True if a.is_nonnegative and b.is_positive else None
+
+    def _eval_is_negative(self) -> bool | None:
+        a, b = self.args
+        return True if a.is_negative and b.is_positive else None
 
     def _sympystr(self, printer: Any) -> str:
         a, b = (printer.parenthesize(arg, sympy.printing.precedence.PRECEDENCE["Pow"]) for arg in self.args)
@@ -103,14 +113,55 @@ def floor_div(a: Any, b: Any) -> Any:
 
 def minimum(a: Any, b: Any) -> Any:
     """The smaller of two dims, decided where signs decide it."""
-    return simplest(sympy.Min(a, b))
+    gap = difference(b, a)
+    if gap.is_nonnegative or gap.is_nonpositive:
+        return simplest(sympy.sympify(a if gap.is_nonnegative else b))
+    return _either(sympy.Min, a, b)
 
 
 def maximum(a: Any, b: Any) -> Any:
     """The larger of two dims, decided where signs decide it."""
-    return simplest(sympy.Max(a, b))
+    gap = difference(a, b)
+    if gap.is_nonnegative or gap.is_nonpositive:
+        return simplest(sympy.sympify(a if gap.is_nonnegative else b))
+    return _either(sympy.Max, a, b)
+
+
+def _either(function: Any, a: Any, b: Any) -> Any:
+    """Min or Max as it is: to simplify one, sympy takes time that doubles with each one inside it."""
+    parts = [part for side in (a, b) for part in (side.args if isinstance(side, function) else (side,))]
+    return function(*parts, evaluate=False)
 
 
 def difference(a: Any, b: Any) -> Any:
     """a - b, expanded; 0 exactly when the two are the same polynomial."""
-    return sympy.expand(sympy.sympify(a) - sympy.sympify(b))
+    return expanded(sympy.sympify(a) - sympy.sympify(b))
+
+
+def expanded(expression: Any) -> Any:
+    """The expression as a sum of products; raises ShapeError where that would take too long."""
+    check_length(expression)
+    return sympy.expand(expression)
+
+
+def is_too_long(expression: Any) -> bool:
+    """Whether an expression is too long to work with."""
+    return _terms(expression) > LARGEST_EXPRESSION
+
+
+def check_length(expression: Any) -> None:
+    """Raise ShapeError for an expression that is too long to work with."""
+    if is_too_long(expression):
+        raise ShapeError("a size is too long an expression of free dims; give them sizes with --dim NAME=SIZE")
+
+
+@lru_cache(maxsize=65536)
+def _terms(expression: Any) -> int:
+    """How many terms the expression has when expanded, at most, with those inside its functions."""
+    parts = map(_terms, expression.args)
+    if isinstance(expression, sympy.Mul):
+        return min(int(math.prod(parts)), LARGEST_EXPRESSION + 1)
+    if isinstance(expression, sympy.Pow) and expression.exp.is_Integer:
+        power = min(abs(int(expression.exp)), 64)
+        return min(int(_terms(expression.base) ** power), LARGEST_EXPRESSION + 1)
+    return min(max(1, sum(parts)), LARGEST_EXPRESSION + 1)

@@ -7,12 +7,14 @@ stderr saying what, where and what to do. Tracebacks only with --debug.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from costmodel.cli.output import silence_stdout
 from costmodel.errors import CostModelError
+
+LONGEST_MESSAGE = 2000  # characters; a name in a damaged file can have millions
 
 # verb -> (module that has add_arguments(parser) and run(options), one-line help)
 VERBS = {
@@ -28,17 +30,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     try:
         return _run([word for word in words if word != "--debug"])
-    except CostModelError as error:
-        if debug:
-            raise
-        print(f"costmodel: {_one_line(error)}", file=sys.stderr)
-        return 2
     except BrokenPipeError:
-        # The reader has seen enough (`| head`). Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence_stdout()  # the reader has seen enough (`| head`)
         return 0
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        if debug:
+            import traceback
+
+            traceback.print_exc()
+        print(f"costmodel: {_one_line(_message(error))}", file=sys.stderr)
+        return 2
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, CostModelError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "out of memory; analyze a smaller model, or on a larger machine"
+    return f"internal error, {type(error).__name__}: {error}; please report it with what --debug shows"
 
 
 def _run(words: list[str]) -> int:
@@ -56,13 +67,20 @@ def _run(words: list[str]) -> int:
             import_module(module).add_arguments(verb_parser)
     options = parser.parse_args(words)
     if options.version:
-        from importlib.metadata import version
-
-        print(version("cnn-costmodel"))
+        print(_version())
         return 0
     if options.verb is None:
         parser.error("no verb is given")
     return int(import_module(VERBS[options.verb][0]).run(options))
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("cnn-costmodel")
+    except PackageNotFoundError:
+        return "unknown (run from its sources, not installed)"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -72,5 +90,9 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"costmodel: {_one_line(message)}; see `{self.prog} --help`\n")
 
 
-def _one_line(error: object) -> str:
-    return " ".join(str(error).split())
+def _one_line(message: str) -> str:
+    """A message without line breaks and without control characters, which could steer a terminal."""
+    line = "".join(c if c.isprintable() else " " for c in message)
+    line = " ".join(line.split())
+    half = LONGEST_MESSAGE // 2
+    return line if len(line) <= LONGEST_MESSAGE else f"{line[:half]} ... {line[-half:]}"

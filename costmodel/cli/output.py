@@ -14,12 +14,16 @@ from costmodel.errors import UsageError
 
 def terminal_width() -> int | None:
     """Columns of the terminal on stdout, or None for a pipe or a file."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    return shutil.get_terminal_size().columns if _is_terminal() else None
 
 
 def use_color() -> bool:
     """Whether stdout is a terminal whose user has not asked for plain text (NO_COLOR)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return _is_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _is_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()  # None: started with stdout closed
 
 
 def write(text: str, path: str | None) -> None:
@@ -28,21 +32,41 @@ def write(text: str, path: str | None) -> None:
     Raises UsageError where path cannot be written.
     """
     if path is None:
-        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
-        sys.stdout.flush()
+        _print(text)
         return
     target = Path(path)
     try:
         if target.exists() and not target.is_file():
-            target.write_text(text, encoding="utf-8")  # a pipe or a device: nothing to keep whole
+            # a pipe or a device: nothing to keep whole
+            target.write_text(text, encoding="utf-8", errors="backslashreplace")
             return
-        _replace(target, text)
+        _replace(Path(os.path.realpath(target)), text)  # a link stays a link
     except OSError as error:
         raise UsageError(f"-o {path}: cannot be written ({error.strerror or error}); give another file") from error
 
 
+def _print(text: str) -> None:
+    if sys.stdout is None:
+        raise UsageError("stdout is closed; give -o FILE")
+    try:
+        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        silence_stdout()
+        raise UsageError(f"stdout cannot be written ({error.strerror or error}); give -o FILE") from error
+
+
+def silence_stdout() -> None:
+    """Let what is still to be written go nowhere: Python would complain once more when it flushes at exit."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
+
+
 def _replace(target: Path, text: str) -> None:
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".costmodel-")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)

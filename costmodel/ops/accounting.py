@@ -73,7 +73,7 @@ def apply(
         values = fold(op_type, inputs, attributes, specs)
         constant = _is_preparation(op_type, result) and all(spec is None or spec.roots for spec in inputs)
     if constant:
-        specs = _constants(op_type, inputs, specs)
+        specs = _constants(op_type, op.settings, inputs, specs)
     if values:
         specs = tuple(replace(s, value=v) for s, v in zip(specs, values, strict=False))
     counting = Counting.APPROXIMATED if result.approximate else Counting.COUNTED
@@ -100,10 +100,17 @@ def _is_zero(count: Dim) -> bool:
 
 
 def _constants(
-    op_type: str, inputs: Sequence[TensorSpec | None], outputs: tuple[TensorSpec, ...]
+    op_type: str,
+    settings: frozenset[int],
+    inputs: Sequence[TensorSpec | None],
+    outputs: tuple[TensorSpec, ...],
 ) -> tuple[TensorSpec, ...]:
-    """Outputs that are known before the run: constants of their own, or made from their inputs' constants."""
-    roots = tuple(dict.fromkeys(root for spec in inputs if spec is not None for root in spec.roots))
+    """Outputs that are known before the run: constants of their own, or made from their inputs' constants.
+
+    What steers the operator is no part of them: the scale of a quantised weight is not learned.
+    """
+    data = (spec for i, spec in enumerate(inputs) if spec is not None and i not in settings)
+    roots = tuple(dict.fromkeys(root for spec in data for root in spec.roots))
     own = op_type in _MAKERS or not roots
     return tuple(replace(spec, roots=(spec.name,) if own else roots) for spec in outputs)
 

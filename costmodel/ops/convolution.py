@@ -6,6 +6,8 @@ kernel's taps; padding is counted as if it were data, as the paper and every pub
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from costmodel.dims import Dim, Shape, exact_div, product, same
 from costmodel.errors import ShapeError
 from costmodel.graph import TensorSpec
@@ -30,22 +32,26 @@ def _convolve(
 ) -> Result:
     batch, channels, *size = dims(x, at_least=3)
     out_channels, group_channels, *taps = dims(w, rank=len(size) + 2)
-    kernel: Shape = kernel_shape or tuple(taps)
-    if len(kernel) != len(size):
-        raise ShapeError(f"kernel_shape {kernel} is given for {len(size)} spatial dims")
     same(
         group_channels * group,
         channels,
         f"input channels of weight {w.name!r} times {group} groups, and of the input",
     )
     exact_div(out_channels, group, "output channels in groups")
-    kernel = tuple(same(k, t, "kernel_shape and weight") for k, t in zip(kernel, taps, strict=True))
+    kernel = _kernel(kernel_shape, taps)
     out = tensor((batch, out_channels, *window(kernel, strides, dilations, pads, auto_pad).output(tuple(size))), dtype)
     return Result(
         (out,),
         mult_adds=out.elements * group_channels * product(kernel),
         element_ops=out.elements if bias is not None else 0,
     )
+
+
+def _kernel(kernel_shape: Ints, taps: Sequence[Dim]) -> Shape:
+    """The window's size: the weight's own, which kernel_shape may only repeat."""
+    if kernel_shape and len(kernel_shape) != len(taps):
+        raise ShapeError(f"kernel_shape {kernel_shape} is given for {len(taps)} spatial dims")
+    return tuple(same(k, t, "kernel_shape and weight") for k, t in zip(kernel_shape or taps, taps, strict=True))
 
 
 @operator("Conv", example=example("N C H W", "M C 3 3", "M", pads=(1, 1, 1, 1), strides=(2, 2)))
@@ -140,7 +146,7 @@ def conv_transpose(
     in_channels, group_out, *taps = dims(w, rank=len(size) + 2)
     same(in_channels, channels, f"input channels of weight {w.name!r} and of the input")
     exact_div(channels, group, "input channels in groups")
-    kernel: Shape = kernel_shape or tuple(taps)
+    kernel = _kernel(kernel_shape, taps)
     win = window(kernel, strides, dilations, pads, auto_pad)
     extra = output_padding or (0,) * len(size)
     if len(extra) != len(size) or (output_shape and len(output_shape) < len(size)):

@@ -72,8 +72,6 @@ def prelu(x: TensorSpec, slope: TensorSpec, /) -> Result:
 @operator("Sum", "Max", "Min", example=example("N C", "N C", "C"))
 def variadic(*tensors: TensorSpec) -> Result:
     """element_ops = (inputs - 1) x broadcast elements."""
-    if not tensors:
-        raise ShapeError("no inputs are given; at least one is needed")
     return elementwise(*tensors, ops=len(tensors) - 1)
 
 

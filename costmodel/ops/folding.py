@@ -7,19 +7,18 @@ operator; what is not listed here is simply not folded.
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from costmodel.dims import Dim, floor_div, is_symbolic, maximum, minimum, product
+from costmodel.dims import product
 from costmodel.dtypes import NAMES
 from costmodel.graph import TensorSpec
+from costmodel.ops import arithmetic
 
-LARGEST_VALUE = 4096  # elements; longer constants are weights or tables, never a shape
-_LOWEST, _HIGHEST = -(2**63), 2**64 - 1  # of int64 and uint64
+LARGEST_VALUE = 1024  # elements; longer constants are weights or tables, never a shape
 _FLOATS = frozenset({"float32", "float64", "float16", "bfloat16"})
 
 Values = Sequence[Any]
@@ -65,14 +64,15 @@ def fold(
     integral = not inputs or inputs[0] is None or inputs[0].dtype not in _FLOATS
     try:
         result = rule(*values, attributes=attributes, outputs=outputs, integral=integral)
+        result = result if isinstance(result, tuple) else (result,)
+        result = tuple(_stored(value, out.dtype) for value, out in zip(result, outputs, strict=False))
     except (ArithmeticError, TypeError, ValueError, IndexError):
         return ()  # what cannot be folded is an ordinary operator
-    result = result if isinstance(result, tuple) else (result,)
-    if any(value.shape != out.shape for value, out in zip(result, outputs, strict=False)):
-        return ()
-    if any(type(item) is int and not _LOWEST <= item <= _HIGHEST for value in result for item in value.flat):
-        return ()  # it wraps in the run; here it would grow without end
-    return result
+    return () if any(value.shape != out.shape for value, out in zip(result, outputs, strict=False)) else result
+
+
+def _stored(value: Any, dtype: str) -> Any:
+    return np.asarray(np.frompyfunc(lambda item: arithmetic.stored(item, dtype), 1, 1)(value), object)
 
 
 def _shape_value(spec: TensorSpec | None, attributes: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -91,51 +91,12 @@ def _map(function: Callable[..., Any]) -> Fold:
 
 
 def _divide(a: Any, b: Any, *, integral: bool, **_: Any) -> Any:
-    quotient = _truncated if integral else _ratio
-    return np.asarray(np.frompyfunc(quotient, 2, 1)(a, b), object)
+    return _map(arithmetic.quotient if integral else arithmetic.ratio)(a, b)
 
 
-def _truncated(a: Any, b: Any) -> Any:
-    """ONNX divides integers toward zero; dims are not negative, so for symbols that is the floor."""
-    if is_symbolic(a) or is_symbolic(b) or (a >= 0) == (b > 0):
-        return floor_div(a, b)
-    return -floor_div(-a, b)
-
-
-def _ratio(a: Any, b: Any) -> Any:
-    if is_symbolic(a) or is_symbolic(b):
-        return _rational(a) / _rational(b)
-    return a // b if isinstance(a, int) and isinstance(b, int) and a % b == 0 else a / b
-
-
-def _rational(a: Any) -> Any:
-    """A float next to a symbol as the fraction it stands for: 0.5 as 1/2."""
-    if not isinstance(a, float):
-        return a
-    import sympy
-
-    return sympy.nsimplify(a, rational=True)
-
-
-def _multiply(a: Any, b: Any) -> Any:
-    return _rational(a) * _rational(b) if is_symbolic(a) or is_symbolic(b) else a * b
-
-
-def _power(a: Any, b: Any) -> Any:
-    if isinstance(b, int) and abs(b) > 64 and a not in (-1, 0, 1):
-        raise ValueError("out of the range of every integer type")
-    return a**b
-
-
-def _floor(a: Any) -> Any:
-    if not is_symbolic(a):
-        return math.floor(a)
-    numerator, divisor = a.as_numer_denom()
-    return floor_div(numerator, divisor)
-
-
-def _ceil(a: Any) -> Any:
-    return -_floor(-a)
+def _modulo(a: Any, b: Any, *, attributes: Mapping[str, Any], **_: Any) -> Any:
+    """The rest of a division: with the sign of b, with fmod with the sign of a."""
+    return _map(arithmetic.rest_signed_like_a if attributes.get("fmod") else arithmetic.rest)(a, b)
 
 
 def _cast(a: Any, *, attributes: Mapping[str, Any], **_: Any) -> Any:
@@ -144,7 +105,9 @@ def _cast(a: Any, *, attributes: Mapping[str, Any], **_: Any) -> Any:
         return a
     if to == "bool":
         return _map(lambda x: bool(x))(a)
-    return _map(lambda x: _floor(x) if is_symbolic(x) else int(x))(a)
+    if to not in arithmetic.INTEGER_RANGES:
+        raise ValueError("not a number")
+    return _map(arithmetic.whole)(a)
 
 
 def _compare(function: Callable[[Any, Any], Any]) -> Fold:
@@ -171,8 +134,10 @@ def _slice(data: Any, starts: Any = None, ends: Any = None, axes: Any = None, st
     steps = [1] * len(starts) if steps is None else steps
     index = [slice(None)] * data.ndim
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
-        stop = None if step < 0 and end < -data.shape[axis] else int(end)
-        index[axis] = slice(int(start), stop, int(step))
+        length = data.shape[axis]
+        if step < 0 and length:
+            start, end = max(start, -length), None if end < -length else end
+        index[axis] = slice(start, end, step)
     return data[tuple(index)]
 
 
@@ -255,15 +220,13 @@ def _tile(data: Any, repeats: Any, **_: Any) -> Any:
     return np.tile(data, [int(r) for r in repeats])
 
 
-def _scatter_nd(data: Any, indices: Any, updates: Any, **_: Any) -> Any:
+def _scatter_nd(data: Any, indices: Any, updates: Any, *, attributes: Mapping[str, Any], **_: Any) -> Any:
+    if attributes.get("reduction", "none") != "none":
+        raise ValueError("only plain updates are folded")
     result = data.copy()
     for place in np.ndindex(indices.shape[:-1]):
         result[tuple(indices[place].astype(int))] = updates[place]
     return result
-
-
-def _add(a: Dim, b: Dim) -> Dim:
-    return a + b
 
 
 _FOLDS: dict[str, Fold] = {
@@ -285,31 +248,31 @@ _FOLDS: dict[str, Fold] = {
     "ScatterND": _scatter_nd,
     "Range": _range,
     "Where": _where,
-    "Add": _map(_add),
+    "Add": _map(arithmetic.add),
     "Sub": _map(lambda a, b: a - b),
-    "Mul": _map(_multiply),
+    "Mul": _map(arithmetic.multiply),
     "Div": _divide,
-    "Mod": _map(lambda a, b: a - floor_div(a, b) * b),
-    "Pow": _map(_power),
+    "Mod": _modulo,
+    "Pow": _map(arithmetic.power),
     "Neg": _map(lambda a: -a),
     "Abs": _map(lambda a: abs(a)),
-    "Relu": _map(lambda a: maximum(a, 0) if not isinstance(a, float) else max(a, 0.0)),
-    "Sqrt": _map(lambda a: a**0.5),
-    "Floor": _map(_floor),
-    "Ceil": _map(_ceil),
+    "Relu": _map(lambda a: arithmetic.larger(a, 0)),
+    "Sqrt": _map(arithmetic.root),
+    "Floor": _map(arithmetic.floor),
+    "Ceil": _map(arithmetic.ceil),
     "Not": _map(lambda a: not a),
     "And": _map(lambda a, b: a and b),
     "Or": _map(lambda a, b: a or b),
-    "Equal": _compare(operator.eq),
+    "Equal": _compare(arithmetic.equal),
     "Less": _compare(operator.lt),
     "LessOrEqual": _compare(operator.le),
     "Greater": _compare(operator.gt),
     "GreaterOrEqual": _compare(operator.ge),
-    "Min": _variadic(minimum),
-    "Max": _variadic(maximum),
-    "Sum": _variadic(_add),
-    "ReduceProd": _reduce(_multiply, 1),
-    "ReduceSum": _reduce(_add, 0),
-    "ReduceMax": _reduce(maximum, None),
-    "ReduceMin": _reduce(minimum, None),
+    "Min": _variadic(arithmetic.smaller),
+    "Max": _variadic(arithmetic.larger),
+    "Sum": _variadic(arithmetic.add),
+    "ReduceProd": _reduce(arithmetic.multiply, 1),
+    "ReduceSum": _reduce(arithmetic.add, 0),
+    "ReduceMax": _reduce(arithmetic.larger, None),
+    "ReduceMin": _reduce(arithmetic.smaller, None),
 }

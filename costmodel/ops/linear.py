@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from costmodel.dims import Dim, Shape, broadcast, broadcast_shapes, product, same
+from costmodel.dims import Dim, Shape, broadcast, broadcast_shapes, equal, product, same, show_shape
 from costmodel.errors import ShapeError
 from costmodel.graph import TensorSpec
 from costmodel.ops.registry import Result, example, operator
@@ -52,14 +52,24 @@ def gemm(
     out = tensor((rows, columns), a.dtype)
     passes = int(alpha != 1.0)
     if c is not None:
-        broadcast_shapes("C of Gemm", (rows, columns), dims(c))
+        _check_addend(dims(c), (rows, columns))
         passes += 1 + (beta != 1.0)
     return Result((out,), mult_adds=out.elements * inner, element_ops=out.elements * passes)
 
 
+def _check_addend(addend: Shape, shape: Shape) -> None:
+    """C is stretched to the product of Gemm, the product never to C."""
+    if len(addend) > len(shape):
+        raise ShapeError(f"C of Gemm is {show_shape(addend)}; at most 2 dims are needed")
+    for dim, wanted in zip(reversed(addend), reversed(shape), strict=False):
+        if not equal(dim, 1):
+            same(dim, wanted, "C and the product of Gemm")
+
+
 @operator("Einsum", example=example("B I K", "B K J", equation="bik,bkj->bij"))
 def einsum(*tensors: TensorSpec, equation: str) -> Result:
-    """mult_adds = product of all index dims, operands contracted in one loop nest; a single operand is a reduction."""
+    """mult_adds = product of all index dims x (operands - 1), in one loop nest; element_ops where nothing is
+    summed, or where a single operand is."""
     terms, output = _parse_einsum(equation, [len(dims(t)) for t in tensors])
     size: dict[str, Dim] = {}
     for term, spec in zip(terms, tensors, strict=True):
@@ -72,9 +82,10 @@ def einsum(*tensors: TensorSpec, equation: str) -> Result:
     out = tensor([size[label] for label in output], tensors[0].dtype)
     total = product(size.values())
     summed = len(size) > len(output)
-    if len(tensors) > 1 and summed:
-        return Result((out,), mult_adds=total * (len(tensors) - 1))
-    return Result((out,), element_ops=total if summed or len(tensors) > 1 else 0)
+    if len(tensors) == 1:
+        return Result((out,), element_ops=total if summed else 0)
+    products = total * (len(tensors) - 1)
+    return Result((out,), mult_adds=products) if summed else Result((out,), element_ops=products)
 
 
 def _parse_einsum(equation: str, ranks: list[int]) -> tuple[list[list[str]], list[str]]:
@@ -88,6 +99,8 @@ def _parse_einsum(equation: str, ranks: list[int]) -> tuple[list[list[str]], lis
     ellipsis = [f".{i}" for i in range(dots, 0, -1)]
     if arrow:
         head, found, tail = right.partition("...")
+        if dots and not found:
+            raise ShapeError(f"equation {equation!r}: the output drops the dims of '...'; sum them by a label each")
         return labels, [*head, *(ellipsis if found else ()), *tail]
     flat = [label for term in labels for label in term if not label.startswith(".")]
     return labels, [*ellipsis, *sorted(label for label in set(flat) if flat.count(label) == 1)]

@@ -260,11 +260,14 @@ def slice_(
 
 
 def _slice_length(dim: Dim, start: Any, end: Any, step: Any) -> Dim:
-    """How many elements start:end:step takes, by numpy's rules for negative and too large bounds."""
+    """How many elements start:end:step takes. As in numpy, but backwards from before the first element
+    ONNX starts at the first."""
     if not isinstance(step, int) or step == 0:
         raise ShapeError(f"Slice has a step of {step}; it is an integer other than 0")
     if isinstance(dim, int) and isinstance(start, int) and isinstance(end, int):
-        return len(range(*slice(start, end if step > 0 or end >= -dim else None, step).indices(dim)))
+        if step < 0 and dim:
+            start, end = max(start, -dim), None if end < -dim else end
+        return len(range(*slice(start, end, step).indices(dim)))
     if step < 0:
         if start == -1 and isinstance(end, int) and end < -(2**31):
             return ceil_div(dim, -step)
@@ -280,7 +283,7 @@ def _bound(dim: Dim, at: Any) -> Dim:
             return maximum(dim + at, 0)
         if at >= 2**31 - 1 or at == 0:
             return dim if at else 0
-    elif isinstance(at, Column) or at.is_negative:
+    elif isinstance(at, Column) or at.is_nonpositive:
         return maximum(dim + at, 0) if not isinstance(at, Column) else minimum(dim, at)
     return minimum(dim, at)
 

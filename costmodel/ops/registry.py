@@ -13,10 +13,12 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from numbers import Integral
 from types import CodeType
 from typing import Any
 
-from costmodel.dims import Dim
+from costmodel.columns import Column
+from costmodel.dims import Dim, is_symbolic
 from costmodel.errors import ShapeError, UnknownShapeError
 from costmodel.graph import TensorSpec
 
@@ -85,6 +87,7 @@ class Operator:
     needs: tuple[str, ...]
     takes_declared: bool
     any_shape: bool
+    wholes: Mapping[str, bool]  # attributes made of whole numbers; True for a tuple of them
 
     @property
     def qualified_type(self) -> str:
@@ -141,10 +144,17 @@ def operator(
                 tuple(k for k in keywords if k not in defaults and k != "declared"),
                 "declared" in keywords,
                 any_shape,
+                {k: many for k in keywords if (many := _is_many(function, k)) is not None},
             )
         return function
 
     return register
+
+
+def _is_many(function: Callable[..., Result], attribute: str) -> bool | None:
+    """Whether an attribute is annotated as a tuple of ints (True), an int (False), or something else (None)."""
+    annotation = function.__annotations__[attribute].removesuffix(" | None")
+    return {"int": False, "tuple[int, ...]": True}.get(str(function.__globals__.get(annotation, annotation)))
 
 
 def _place(code: CodeType) -> str:
@@ -187,6 +197,7 @@ def call(
             _check_type(op, name, value, defaults[name])
             keywords[name] = value
         elif name in op.needs:
+            _check_type(op, name, value, None)
             keywords[name] = value
     for name in op.needs:
         if name not in keywords:
@@ -194,6 +205,11 @@ def call(
     if op.takes_declared:
         keywords["declared"] = declared
     return op.function(*inputs, **keywords)
+
+
+def _is_whole(value: Any) -> bool:
+    """Whether value is an integer, or a dim of a population or of a formula."""
+    return type(value) is int or isinstance(value, Integral | Column) or is_symbolic(value)
 
 
 def _check_inputs(op: Operator, inputs: Sequence[TensorSpec | None]) -> None:
@@ -210,10 +226,12 @@ def _check_inputs(op: Operator, inputs: Sequence[TensorSpec | None]) -> None:
 
 
 def _check_type(op: Operator, name: str, value: Any, default: Any) -> None:
-    if default is None or type(value) is type(default):
+    many = op.wholes.get(name)
+    if many is not None:
+        if all(map(_is_whole, value)) if many and isinstance(value, tuple) else not many and _is_whole(value):
+            return
+        kind = "ints" if many else "an int"
+        raise ShapeError(f"attribute {name!r} is {value!r}; {op.qualified_type} takes {kind}")
+    if default is None or type(value) is type(default) or (isinstance(default, float) and isinstance(value, int)):
         return
-    if isinstance(default, float) and isinstance(value, int):
-        return
-    if isinstance(default, int) and not isinstance(value, str | float | tuple):
-        return  # a dim of a population or of a formula
     raise ShapeError(f"attribute {name!r} is {value!r}; {op.qualified_type} takes {type(default).__name__}")

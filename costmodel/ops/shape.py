@@ -91,7 +91,8 @@ def _count(first: Any, last: Any, step: Any) -> Dim:
     if step == 0 or step is None:
         raise ShapeError("delta of Range is 0; it never reaches its limit")
     if any(is_symbolic(v) for v in (first, last, step)):
-        return maximum(ceil_div(last - first, step), 0)
+        backwards = isinstance(step, int) and step < 0
+        return maximum(ceil_div(first - last, -step) if backwards else ceil_div(last - first, step), 0)
     if isinstance(first, int) and isinstance(last, int) and isinstance(step, int):
         return max(-((first - last) // step), 0)
     return max(math.ceil((last - first) / step), 0)

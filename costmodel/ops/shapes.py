@@ -93,7 +93,9 @@ def declared_output(declared: Declared, index: int, why: UnknownShapeError) -> T
 
 
 def broadcast(*specs: TensorSpec) -> Shape:
-    """The shape that numpy's broadcasting gives several inputs."""
+    """The shape that numpy's broadcasting gives several inputs; raises ShapeError for none."""
+    if not specs:
+        raise ShapeError("no inputs are given; at least one is needed")
     first = specs[0].shape
     if first is not None and all(spec.shape == first for spec in specs[1:]):
         return first  # by far the most common case, and without a look at single dims

@@ -29,7 +29,7 @@ class Window:
         """How many windows fit, for each spatial dim.
 
         ceil_mode adds a last, partly filled window unless it would start beyond the input and the
-        padding before it.
+        padding before it; on an input smaller than the window that one is the only one.
         """
         return tuple(self._output(axis, dim, ceil_mode) for axis, dim in enumerate(size))
 
@@ -39,7 +39,8 @@ class Window:
             return ceil_div(size, stride)
         before, after = (0, 0) if self.auto_pad == "VALID" else (self.pads[axis], self.pads[axis + len(self.kernel)])
         room = size + before + after - self.extent(axis)
-        if isinstance(room, int) and room < 0:
+        lowest = 1 - stride if ceil_mode and isinstance(stride, int) else 0
+        if isinstance(room, int) and room < lowest:
             raise ShapeError(f"a window of {self.extent(axis)} does not fit in {size} + {before} + {after} elements")
         if not ceil_mode:
             return floor_div(room, stride) + 1

@@ -22,6 +22,7 @@ Specs = Sequence[TensorSpec | None]
 Runner = Callable[["Body", str, Specs, Mapping[str, Any], Sequence[str]], Specs]
 
 _BOOL = "bool"
+ENDLESS = 2**31 - 1  # exporters write the largest int32 or int64 for a `while` loop
 
 
 def _graph(values: Mapping[str, Any], name: str, label: str) -> Any:
@@ -81,13 +82,13 @@ def run_loop(body: Body, label: str, reads: Specs, values: Mapping[str, Any], na
             f"node {label!r} (Loop): its body has {len(graph.input)} inputs and {len(graph.output)} outputs for "
             f"{len(carried)} values that go round"
         )
-    trips = None if trip_count is None or trip_count.value is None else trip_count.value.reshape(-1)[0]
+    trips = _trips(trip_count)
     stops = _may_stop(graph, condition)
     note = ""
     if trips is None or stops:
         note = "the body of a loop is counted once" if trips is None else "the longest run of a loop is counted"
         body.importer.note(f"node {label!r} (Loop): {note}; its trip count depends on data")
-    inner = _looped(body, graph, label, carried, max(trips, 0) if isinstance(trips, int) else trips or 1, note)
+    inner = _looped(body, graph, label, carried, 1 if trips is None else trips, note)
     outputs = _outputs(inner, label)[1:]
     states, scans = outputs[: len(carried)], outputs[len(carried) :]
     written: list[TensorSpec | None] = []
@@ -101,17 +102,29 @@ def run_loop(body: Body, label: str, reads: Specs, values: Mapping[str, Any], na
     return written
 
 
+def _trips(count: TensorSpec | None) -> Dim | None:
+    """A loop's trip count, or None where it is not known or a way to say that there is none."""
+    if count is None or count.value is None:
+        return None
+    trips = count.value.reshape(-1)[0]
+    if is_symbolic(trips):
+        return trips
+    if not isinstance(trips, int):
+        raise ShapeError(f"the trip count of a Loop is {trips!r}; it is a whole number")
+    return max(trips, 0) if trips < ENDLESS else None
+
+
 def _looped(body: Body, graph: Any, label: str, carried: Specs, trips: Dim, note: str) -> Body:
     iteration, condition = (value.name for value in graph.input[:2])
     if any(iteration in node.input for node in graph.node):
         body.importer.note(f"node {label!r} (Loop): its shapes are those of the first iteration")
-    scope: dict[str, TensorSpec | None] = {
-        iteration: TensorSpec((), "int64", f"{label}/{iteration}", as_value(0)),
-        condition: TensorSpec((), _BOOL, f"{label}/{condition}"),
+    scope = {
+        value.name: None if spec is None else _data(spec) for value, spec in zip(graph.input[2:], carried, strict=True)
     }
-    for value, spec in zip(graph.input[2:], carried, strict=True):
-        scope[value.name] = None if spec is None else _data(spec)
     inner = body.nested(graph, label, scope, trips, note)
+    tensor = body.importer.builder.tensor
+    inner.scope[iteration] = tensor(TensorSpec((), "int64", inner.prefix + iteration, as_value(0)))
+    inner.scope[condition] = tensor(TensorSpec((), _BOOL, inner.prefix + condition))
     inner.run()
     return inner
 
@@ -166,12 +179,14 @@ def _declared_or(
     if index >= len(names) or not names[index]:
         return None
     name = body.prefix + names[index]
-    if known is not None:
-        return TensorSpec(known.shape, known.dtype, name)
     declared = body.declared(names[index])
-    if declared is not None and declared.shape is not None:
-        return TensorSpec(declared.shape, declared.dtype, name)
-    return TensorSpec(None, "undefined" if otherwise is None else otherwise.dtype, name)
+    if known is not None:
+        spec = TensorSpec(known.shape, known.dtype, name)
+    elif declared is not None and declared.shape is not None:
+        spec = TensorSpec(declared.shape, declared.dtype, name)
+    else:
+        spec = TensorSpec(None, "undefined" if otherwise is None else otherwise.dtype, name)
+    return body.importer.builder.tensor(spec)
 
 
 def run_scan(body: Body, label: str, reads: Specs, values: Mapping[str, Any], names: Sequence[str]) -> Specs:

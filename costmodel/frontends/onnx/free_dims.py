@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,12 @@ import numpy as np
 from costmodel.columns import Column
 from costmodel.dims import Dim, as_dim, is_symbolic, symbol
 from costmodel.errors import ModelError, UsageError
-from costmodel.frontends.onnx.protos import unwrapped
+from costmodel.frontends.onnx.protos import check_text, unwrapped
 
 DEFAULT_LEADING, DEFAULT_SPATIAL, DEFAULT_OTHER = 1, 224, 128
 _IMAGE_CHANNELS = (1, 3, 4)
 LARGEST_SOLUTION = 4096
+MOST_EQUALITIES = 200  # the first few settle what can be settled
 
 
 class Known(StrEnum):
@@ -66,8 +68,10 @@ class InputShapes:
         self.fixed_batch: int | None = None
         self._wishes = wishes
         inputs = list(inputs)
+        for value in inputs:
+            check_text(value.name, *(dim.dim_param for dim in unwrapped(value.type).tensor_type.shape.dim))
         self._check_names([value.name for value in inputs])
-        self.values = wishes.values
+        self.values = dict(wishes.values)
         for value in inputs:
             self.shapes[value.name] = self._shape(value)
         unused = set(wishes.dims) - set(self.free)
@@ -112,7 +116,7 @@ class InputShapes:
         tensor_type = unwrapped(value.type).tensor_type
         wanted = self._wishes.shapes.get(value.name)
         if wanted is None and value.name in self.values:
-            wanted = np.shape(self.values[value.name])
+            wanted = self._shape_of_value(value.name, tensor_type)
         if not tensor_type.HasField("shape"):
             return None if wanted is None else tuple(self._wanted(value.name, i, d) for i, d in enumerate(wanted))
         protos = tensor_type.shape.dim
@@ -124,6 +128,12 @@ class InputShapes:
             self._dim(value.name, axis, proto, protos, None if wanted is None else wanted[axis])
             for axis, proto in enumerate(protos)
         )
+
+    def _shape_of_value(self, name: str, tensor_type: Any) -> tuple[int, ...]:
+        """The shape of a given value; one number is a scalar where the input is one."""
+        if tensor_type.HasField("shape") and not tensor_type.shape.dim and np.size(self.values[name]) == 1:
+            self.values[name] = np.reshape(self.values[name], ())
+        return np.shape(self.values[name])
 
     def _dim(self, name: str, axis: int, proto: Any, protos: Sequence[Any], wanted: Any) -> Any:
         where = f"input {name!r}, axis {axis}"
@@ -183,7 +193,7 @@ def solve(equalities: Iterable[tuple[Dim, Dim]], free: Sequence[FreeDim]) -> dic
     """
     sizes: dict[str, Dim] = {dim.name: dim.size for dim in free}
     solved: dict[str, Dim] = {}
-    for left, right in equalities:
+    for left, right in islice(dict.fromkeys(equalities), MOST_EQUALITIES):
         unknown = [n for n in _names(left) | _names(right) if n in sizes and n not in solved]
         found = _agree(left, right, sizes, sorted(unknown)) if unknown else {}
         sizes.update(found)
@@ -202,12 +212,22 @@ def _agree(left: Dim, right: Dim, sizes: Mapping[str, Dim], unknown: list[str]) 
     if any(n not in sizes or isinstance(sizes[n], Column) or is_symbolic(sizes[n]) for n in names):
         return {}
     symbols: list[Any] = [symbol(n) for n in names]
-    residual = sympy.lambdify(symbols, sympy.sympify(left) - sympy.sympify(right), modules="math", dummify=True)
+    try:
+        residual = sympy.lambdify(symbols, sympy.sympify(left) - sympy.sympify(right), modules="math", dummify=True)
+    except SyntaxError:
+        return {}  # nested deeper than Python's parser goes
     current = [sizes[n] for n in names]
-    if residual(*current) == 0:
+    if _is_zero(residual, current):
         return {}
     for group in [*([name] for name in reversed(unknown)), unknown]:
         for size in range(1, LARGEST_SOLUTION + 1):
-            if residual(*(size if n in group else c for n, c in zip(names, current, strict=True))) == 0:
+            if _is_zero(residual, [size if n in group else c for n, c in zip(names, current, strict=True)]):
                 return dict.fromkeys(group, size)
     return {}
+
+
+def _is_zero(residual: Callable[..., Any], values: Sequence[Dim]) -> bool:
+    try:
+        return bool(residual(*values) == 0)
+    except ArithmeticError:
+        return False  # a size that makes a divisor 0 is no solution

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from costmodel.errors import ModelError
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from costmodel.frontends.onnx.importer import Body
 
 DEEPEST_CALL = 60
-LARGEST_EXPANSION = 2_000_000  # nodes; nested calls can otherwise double a small file without end
+LARGEST_EXPANSION = 1_000_000  # nodes; nested calls can otherwise double a small file without end
+_BYTES_OF_A_NODE = 256  # what a function declares is work as well: so many bytes of it are as much as a node
 
 Key = tuple[str, str, str]
 
@@ -22,9 +23,7 @@ class Library:
     """The functions of a model, by domain, name and overload."""
 
     def __init__(self, model: Any) -> None:
-        self._functions: dict[Key, Any] = {
-            ("" if f.domain == "ai.onnx" else f.domain, f.name, getattr(f, "overload", "")): f for f in model.functions
-        }
+        self._functions: dict[Key, Any] = {_key(f.domain, f.name, f): f for f in model.functions}
         if self._functions:
             self._check_size(model.graph)
 
@@ -32,7 +31,7 @@ class Library:
         """The function that a node calls, or None for an operator."""
         if not self._functions:
             return None
-        return self._functions.get((domain, op_type, getattr(node, "overload", "")))
+        return self._functions.get(_key(domain, op_type, node))
 
     def _check_size(self, graph: Any) -> None:
         """Refuse functions that call each other in a circle, or that expand beyond all bounds."""
@@ -41,27 +40,39 @@ class Library:
         def size_of(nodes: Sequence[Any], callers: tuple[Key, ...]) -> int:
             total = 0
             for node in nodes:
-                key = (
-                    "" if node.domain == "ai.onnx" else node.domain,
-                    node.op_type,
-                    getattr(node, "overload", ""),
-                )
-                function = self._functions.get(key)
-                if function is None:
-                    total += 1
-                    continue
-                if key in callers:
-                    raise ModelError(f"function {key[1]!r} calls itself; ONNX forbids it")
-                if len(callers) >= DEEPEST_CALL:
-                    raise ModelError(f"functions call each other more than {DEEPEST_CALL} deep, at {key[1]!r}")
-                if key not in sizes:
-                    sizes[key] = size_of(function.node, (*callers, key))
-                total += sizes[key]
+                key = _key(node.domain, node.op_type, node)
+                total += size_of_call(key, callers) if key in self._functions else 1
+                for inner in _graphs(node):
+                    total += size_of(inner.node, callers)
             return total
+
+        def size_of_call(key: Key, callers: tuple[Key, ...]) -> int:
+            if key in callers:
+                raise ModelError(f"function {key[1]!r} calls itself; ONNX forbids it")
+            if len(callers) >= DEEPEST_CALL:
+                raise ModelError(f"functions call each other more than {DEEPEST_CALL} deep, at {key[1]!r}")
+            if key not in sizes:
+                function = self._functions[key]
+                own = 1 + function.ByteSize() // _BYTES_OF_A_NODE
+                sizes[key] = own + size_of(function.node, (*callers, key))
+            return sizes[key]
 
         total = size_of(graph.node, ())
         if total > LARGEST_EXPANSION:
-            raise ModelError(f"the model's functions expand to {total} nodes; at most {LARGEST_EXPANSION} are analyzed")
+            raise ModelError(
+                f"the model's functions expand to the work of {total} nodes; at most {LARGEST_EXPANSION} are analyzed"
+            )
+
+
+def _key(domain: str, name: str, message: Any) -> Key:
+    return "" if domain == "ai.onnx" else domain, name, getattr(message, "overload", "")  # onnx < 1.16 has none
+
+
+def _graphs(node: Any) -> Iterator[Any]:
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield attribute.g
+        yield from attribute.graphs
 
 
 def expand(

@@ -16,7 +16,7 @@ from costmodel.frontends.onnx.file import read_model
 from costmodel.frontends.onnx.free_dims import InputShapes, Known, Wishes, solve
 from costmodel.frontends.onnx.metadata import origin
 from costmodel.frontends.onnx.ordering import in_order
-from costmodel.frontends.onnx.protos import attributes, declared_spec, sparse_spec, tensor_spec
+from costmodel.frontends.onnx.protos import attributes, check_text, declared_spec, sparse_spec, tensor_spec
 from costmodel.graph import Graph, TensorSpec
 
 # Tensors by the names that a graph knows them by; None for a function's input that was left out.
@@ -24,6 +24,8 @@ Scope = dict[str, TensorSpec | None]
 # What an attribute or a shape of a damaged file makes of plain arithmetic.
 _ARITHMETIC = (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError)
 _SAME_DOMAIN = {"ai.onnx": ""}
+LARGEST_REPEAT = 2**63 - 1  # runs of a body within loops within loops
+LARGEST_TEXT = 2**27  # characters that nested graphs add to the names within them
 
 
 def load(path: str | os.PathLike[str], wishes: Wishes | None = None) -> Graph:
@@ -50,10 +52,19 @@ def _import(model: Any, wishes: Wishes) -> Graph:
     inputs = InputShapes([value for value in graph.input if value.name not in constants], wishes)
     try:
         return Importer(model, inputs).run()
-    except ShapeError:
+    except ShapeError as error:
         if wishes.symbolic or not _take_sizes_from_graph(model, inputs):
-            raise
+            raise ShapeError(f"{error}{_remedy(inputs, wishes)}") from error
     return Importer(model, inputs).run()
+
+
+def _remedy(inputs: InputShapes, wishes: Wishes) -> str:
+    """What to do about shapes that do not fit, where the sizes of the inputs may be to blame."""
+    if inputs.fixed_batch not in (None, wishes.batch):
+        return f"; the model fixes its batch at {inputs.fixed_batch}: analyze it with that, or export a dynamic batch"
+    if assumed := inputs.assumed():
+        return f"; sizes were assumed ({', '.join(map(str, assumed))}): give them with --dim NAME=SIZE"
+    return ""
 
 
 def _take_sizes_from_graph(model: Any, inputs: InputShapes) -> bool:
@@ -74,9 +85,11 @@ class Importer:
     def __init__(self, model: Any, inputs: InputShapes) -> None:
         self.model = model
         self.inputs = inputs
+        check_text(model.graph.name)
         self.builder = GraphAssembler(model.graph.name or "network")
         self.functions = functions.Library(model)
         self.notes: dict[str, None] = {}
+        self.text = 0
 
     def run(self) -> Graph:
         """The whole graph."""
@@ -126,6 +139,7 @@ class Body:
         note: str = "",
         call: Mapping[str, Any] | None = None,
         depth: int = 0,
+        outer: Body | None = None,
     ) -> None:
         self.importer = importer
         self.proto = proto
@@ -135,6 +149,7 @@ class Body:
         self.note = note
         self.call = call
         self.depth = depth
+        self.outer = outer
         self._initializers = {t.name: t for t in getattr(proto, "initializer", ())}
         self._sparse = {t.values.name: t for t in getattr(proto, "sparse_initializer", ())}
         self._declared = {v.name: v for v in proto.value_info}
@@ -143,9 +158,14 @@ class Body:
 
     def run(self) -> None:
         """Apply every node."""
-        known = self.scope.keys() | self._initializers.keys() | self._sparse.keys()
-        for node in in_order(self.proto.node, known):
+        for node in in_order(self.proto.node, self):
             self._apply(node)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether a tensor of that name is there to be read."""
+        if name in self.scope or name in self._initializers or name in self._sparse:
+            return True
+        return self.outer is not None and name in self.outer
 
     def find(self, name: str, reader: str) -> TensorSpec | None:
         """The tensor that `reader` reads, None for a function's input that was left out.
@@ -155,6 +175,8 @@ class Body:
         spec = self.scope.get(name)
         if spec is None and name not in self.scope:
             spec = self._constant(name)
+            if spec is None and self.outer is not None:
+                return self.outer.find(name, reader)
             if spec is None:
                 raise ModelError(f"tensor {name!r} is read by {reader}, but nothing writes it; export the model again")
             self.scope[name] = spec
@@ -175,9 +197,21 @@ class Body:
 
     def _apply(self, node: Any) -> None:
         op_type = node.op_type
-        domain = _SAME_DOMAIN.get(node.domain, node.domain)
         names = tuple(node.output)
+        check_text(node.name, op_type, node.domain, *node.input, *names)
         label = node.name or next(filter(None, names), "") or op_type
+        try:
+            self._write(node, op_type, label, names)
+        except CostModelError:
+            raise
+        except _ARITHMETIC as error:
+            raise ShapeError(
+                f"node {label!r} ({op_type}): its attributes or shapes do not fit each other ({error}); "
+                "check the model with onnx.checker"
+            ) from error
+
+    def _write(self, node: Any, op_type: str, label: str, names: Sequence[str]) -> None:
+        domain = _SAME_DOMAIN.get(node.domain, node.domain)
         reads = [self.find(name, f"node {label!r} ({op_type})") if name else None for name in node.input]
         values = attributes(node.attribute, self.call)
         if domain == "" and op_type in control_flow.RUNNERS:
@@ -208,27 +242,19 @@ class Body:
             reads = [reads[0], self._rebatched(reads[0], reads[1])]
         module, source = origin(node)
         prefix = self.prefix
-        try:
-            return self.importer.builder.node(
-                op_type,
-                reads,
-                values,
-                domain=domain,
-                name=prefix + label,
-                outputs=[prefix + name if name else "" for name in names] if prefix else names,
-                declared=_Declared(self, names),
-                repeat=self.repeat,
-                module=module,
-                source=source,
-                note=self.note,
-            )
-        except _ARITHMETIC as error:
-            if isinstance(error, CostModelError):
-                raise
-            raise ShapeError(
-                f"node {label!r} ({op_type}): its attributes or shapes do not fit each other ({error}); "
-                "check the model with onnx.checker"
-            ) from error
+        return self.importer.builder.node(
+            op_type,
+            reads,
+            values,
+            domain=domain,
+            name=prefix + label,
+            outputs=[prefix + name if name else "" for name in names] if prefix else names,
+            declared=_Declared(self, names),
+            repeat=self.repeat,
+            module=module,
+            source=source,
+            note=self.note,
+        )
 
     def _rebatched(self, data: TensorSpec | None, target: TensorSpec | None) -> TensorSpec | None:
         """A fixed target shape whose leading dim is the model's own batch, for the batch asked for."""
@@ -252,17 +278,30 @@ class Body:
 
     def nested(self, proto: Any, label: str, scope: Scope, repeat: Dim = 1, note: str = "") -> Body:
         """The body of a control-flow operator, which sees everything around it."""
-        return self._inner(proto, label, {**self.scope, **scope}, self.repeat * repeat, note or self.note, self.call)
+        total = self.repeat * repeat
+        if isinstance(total, int) and total > LARGEST_REPEAT:
+            raise ModelError(f"node {label!r}: loops within loops run its body {total} times; the model is damaged")
+        return self._inner(proto, label, scope, total, note or self.note, self.call, self)
 
     def called(self, function: Any, label: str, scope: Scope, values: Mapping[str, Any]) -> Body:
         """The body of a function, which sees its own inputs only."""
         return self._inner(function, label, scope, self.repeat, self.note, values)
 
     def _inner(
-        self, proto: Any, label: str, scope: Scope, repeat: Dim, note: str, call: Mapping[str, Any] | None
+        self,
+        proto: Any,
+        label: str,
+        scope: Scope,
+        repeat: Dim,
+        note: str,
+        call: Mapping[str, Any] | None,
+        outer: Body | None = None,
     ) -> Body:
         prefix = self.importer.builder.unique(self.prefix + label) + "/"
-        return Body(self.importer, proto, scope, prefix, repeat, note, call, self.depth + 1)
+        self.importer.text += len(prefix) * len(proto.node)
+        if self.importer.text > LARGEST_TEXT:
+            raise ModelError(f"names in nested graphs grow to over {LARGEST_TEXT} characters, at node {label!r}")
+        return Body(self.importer, proto, scope, prefix, repeat, note, call, self.depth + 1, outer)
 
 
 class _Declared(Sequence[TensorSpec | None]):

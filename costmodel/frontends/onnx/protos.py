@@ -30,6 +30,14 @@ _VALUE_TYPES: dict[int, tuple[str, str, int]] = {
 }
 
 
+def check_text(*names: str) -> None:
+    """Raise ModelError for a name that is not UTF-8: protobuf gives its bytes then."""
+    try:
+        "".join(names)
+    except TypeError:
+        raise ModelError("a name in it is not text (UTF-8); the file is damaged") from None
+
+
 def tensor_spec(proto: Any, name: str = "") -> TensorSpec:
     """A TensorProto as a TensorSpec, with its value where it is small enough to steer a shape."""
     name = name or proto.name
@@ -49,7 +57,7 @@ def _value(proto: Any, dims: tuple[int, ...], name: str) -> Any:
     count = 1
     for dim in dims:
         count *= dim
-    if count > largest:
+    if count > largest or (count == 0 and len(dims) > 1):
         return None
     raw = proto.raw_data
     if raw:
