@@ -22,13 +22,60 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from costmodel.analysis import analyze
 
-MODELS = """convnext_atto mobilevit_xxs efficientformer_l1 levit_128s edgenext_xx_small mixer_s32_224 resnetv2_50 nfnet_l0
-ghostnet_100 mobileone_s0 repvgg_a0 coat_tiny xcit_nano_12_p16_224 poolformer_s12 crossvit_9_240 pvt_v2_b0 twins_pcpvt_small
-fastvit_t8 hrnet_w18_small dla34 skresnet18 res2net50_26w_4s inception_v4 darknet53 cspdarknet53 dpn68 rexnet_100 tinynet_e
-lcnet_050 mnasnet_small eca_resnet33ts deit_tiny_patch16_224 volo_d1_224 visformer_tiny davit_tiny gcvit_xxtiny
-lambda_resnet26t halonet26t botnet26t_256 efficientvit_b0 tiny_vit_5m_224 sequencer2d_s maxvit_tiny_tf_224
-mobilenetv4_conv_small selecsls42b regnety_002 gmlp_s16_224 resmlp_12_224 focalnet_tiny_srf convit_tiny mvitv2_tiny
-starnet_s1""".split()
+MODELS = [
+    "convnext_atto",
+    "mobilevit_xxs",
+    "efficientformer_l1",
+    "levit_128s",
+    "edgenext_xx_small",
+    "mixer_s32_224",
+    "resnetv2_50",
+    "nfnet_l0",
+    "ghostnet_100",
+    "mobileone_s0",
+    "repvgg_a0",
+    "coat_tiny",
+    "xcit_nano_12_p16_224",
+    "poolformer_s12",
+    "crossvit_9_240",
+    "pvt_v2_b0",
+    "twins_pcpvt_small",
+    "fastvit_t8",
+    "hrnet_w18_small",
+    "dla34",
+    "skresnet18",
+    "res2net50_26w_4s",
+    "inception_v4",
+    "darknet53",
+    "cspdarknet53",
+    "dpn68",
+    "rexnet_100",
+    "tinynet_e",
+    "lcnet_050",
+    "mnasnet_small",
+    "eca_resnet33ts",
+    "deit_tiny_patch16_224",
+    "volo_d1_224",
+    "visformer_tiny",
+    "davit_tiny",
+    "gcvit_xxtiny",
+    "lambda_resnet26t",
+    "halonet26t",
+    "botnet26t_256",
+    "efficientvit_b0",
+    "tiny_vit_5m_224",
+    "sequencer2d_s",
+    "maxvit_tiny_tf_224",
+    "mobilenetv4_conv_small",
+    "selecsls42b",
+    "regnety_002",
+    "gmlp_s16_224",
+    "resmlp_12_224",
+    "focalnet_tiny_srf",
+    "convit_tiny",
+    "mvitv2_tiny",
+    "starnet_s1",
+]
 EXPLAINED = {
     "sequencer2d_s": "torch does not count LSTMs",
     "maxvit_tiny_tf_224": "the exporter folds its tables of relative positions",

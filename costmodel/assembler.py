@@ -68,9 +68,9 @@ class GraphAssembler:
         return self._add(TensorSpec(dims, dtype, name, value))
 
     def weight(self, name: str, shape: Sequence[Dim], dtype: str = "float32") -> TensorSpec:
-        """A constant tensor: learned, unless its type is int64 or bool."""
+        """A constant tensor: learned, unless its type is int64 or bool. Numbered where the name is taken."""
         dims = tuple(as_dim(d, f"a dim of weight {name!r}") for d in shape)
-        return self.constant(TensorSpec(dims, dtype, self._path(name)))
+        return self.constant(TensorSpec(dims, dtype, self.unique(self._path(name))))
 
     def constant(self, spec: TensorSpec) -> TensorSpec:
         """A constant under its own name, with its value where that is small."""

@@ -17,6 +17,6 @@ from costmodel.ops import (  # noqa: F401  (each registers its operators)
 )
 from costmodel.ops.accounting import Applied, Params, apply
 from costmodel.ops.folding import as_value
-from costmodel.ops.registry import Operator, Result, find, operators
+from costmodel.ops.registry import Operator, Result, canonical_domain, find, operators
 
-__all__ = ["Applied", "Operator", "Params", "Result", "apply", "as_value", "find", "operators"]
+__all__ = ["Applied", "Operator", "Params", "Result", "apply", "as_value", "canonical_domain", "find", "operators"]

@@ -22,8 +22,6 @@ from costmodel.dims import Dim, is_symbolic
 from costmodel.errors import ShapeError, UnknownShapeError
 from costmodel.graph import TensorSpec
 
-# Default domains are written "" (ONNX's own). "ai.onnx" is its long name.
-_SAME_DOMAIN = {"ai.onnx": ""}
 _OTHER_FAMILIES = "costmodel.ops.families"
 
 
@@ -161,9 +159,14 @@ def _place(code: CodeType) -> str:
     return f"{code.co_filename}:{code.co_firstlineno}"
 
 
+def canonical_domain(domain: str) -> str:
+    """A domain as it is registered: ONNX's own is "", which files may also write as ai.onnx."""
+    return "" if domain == "ai.onnx" else domain
+
+
 def find(op_type: str, domain: str = "") -> Operator | None:
     """The operator of that type, or None if no family registers it."""
-    key = (_SAME_DOMAIN.get(domain, domain), op_type)
+    key = (canonical_domain(domain), op_type)
     op = _OPERATORS.get(key)
     if op is None and _OTHER_FAMILIES not in sys.modules:
         import_module(_OTHER_FAMILIES)

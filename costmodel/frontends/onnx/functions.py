@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from costmodel.errors import ModelError
 from costmodel.frontends.onnx.protos import attributes
 from costmodel.graph import TensorSpec
+from costmodel.ops import canonical_domain
 
 if TYPE_CHECKING:
     from costmodel.frontends.onnx.importer import Body
@@ -65,7 +66,7 @@ class Library:
 
 
 def _key(domain: str, name: str, message: Any) -> Key:
-    return "" if domain == "ai.onnx" else domain, name, getattr(message, "overload", "")  # onnx < 1.16 has none
+    return canonical_domain(domain), name, getattr(message, "overload", "")  # onnx < 1.16 has none
 
 
 def _graphs(node: Any) -> Iterator[Any]:

@@ -12,18 +12,18 @@ from costmodel.assembler import GraphAssembler
 from costmodel.dims import Dim, collect_equalities, is_symbolic, product, symbol
 from costmodel.errors import CostModelError, ModelError, ShapeError
 from costmodel.frontends.onnx import control_flow, functions
-from costmodel.frontends.onnx.file import read_model
+from costmodel.frontends.onnx.file import check_external_data, read_model
 from costmodel.frontends.onnx.free_dims import InputShapes, Known, Wishes, solve
 from costmodel.frontends.onnx.metadata import origin
 from costmodel.frontends.onnx.ordering import in_order
 from costmodel.frontends.onnx.protos import attributes, check_text, declared_spec, sparse_spec, tensor_spec
 from costmodel.graph import Graph, TensorSpec
+from costmodel.ops import canonical_domain
 
 # Tensors by the names that a graph knows them by; None for a function's input that was left out.
 Scope = dict[str, TensorSpec | None]
 # What an attribute or a shape of a damaged file makes of plain arithmetic.
 _ARITHMETIC = (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError)
-_SAME_DOMAIN = {"ai.onnx": ""}
 LARGEST_REPEAT = 2**63 - 1  # runs of a body within loops within loops
 LARGEST_TEXT = 2**27  # characters that nested graphs add to the names within them
 
@@ -48,6 +48,8 @@ def load(path: str | os.PathLike[str], wishes: Wishes | None = None) -> Graph:
 
 def _import(model: Any, wishes: Wishes) -> Graph:
     graph = model.graph
+    for tensor in graph.initializer:
+        check_external_data(tensor)
     constants = {t.name for t in graph.initializer} | {t.values.name for t in graph.sparse_initializer}
     inputs = InputShapes([value for value in graph.input if value.name not in constants], wishes)
     try:
@@ -211,7 +213,7 @@ class Body:
             ) from error
 
     def _write(self, node: Any, op_type: str, label: str, names: Sequence[str]) -> None:
-        domain = _SAME_DOMAIN.get(node.domain, node.domain)
+        domain = canonical_domain(node.domain)
         reads = [self.find(name, f"node {label!r} ({op_type})") if name else None for name in node.input]
         values = attributes(node.attribute, self.call)
         if domain == "" and op_type in control_flow.RUNNERS:
