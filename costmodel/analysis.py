@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from costmodel.cost import Cost
@@ -42,7 +43,7 @@ class Group:
     cost: Cost
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Analysis:
     """What a network costs: one object, several views.
 
@@ -67,7 +68,7 @@ class Analysis:
         """What had to be assumed, one sentence each."""
         return self.graph.notes
 
-    @property
+    @cached_property
     def coverage(self) -> Coverage:
         """How far the totals can be trusted."""
         kinds = Counter(node.counting for node in self.operators)
@@ -93,7 +94,7 @@ class Analysis:
         members: dict[str, list[Node]] = {}
         for node in self.operators:
             members.setdefault(name(node), []).append(node)
-        groups = [Group(key, len(nodes), sum((n.cost for n in nodes), Cost())) for key, nodes in members.items()]
+        groups = [Group(key, len(nodes), Cost.total(n.cost for n in nodes)) for key, nodes in members.items()]
         if ordered and not any(is_symbolic(group.cost.mult_adds) for group in groups):
             groups.sort(key=lambda group: _descending(group.cost, "mult_adds"))
         return tuple(groups)

@@ -35,7 +35,7 @@ class Piece:
     @property
     def cost(self) -> Cost:
         """The sum over its nodes."""
-        return sum((node.cost for node in self.nodes), Cost())
+        return Cost.total(node.cost for node in self.nodes)
 
 
 class GraphAssembler:

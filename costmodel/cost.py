@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any
 
 from costmodel.dims import Dim
@@ -51,6 +53,12 @@ class Cost:
         """sum() begins with 0."""
         return self if other == 0 else NotImplemented
 
+    @staticmethod
+    def total(costs: Iterable[Cost]) -> Cost:
+        """The sum of many costs."""
+        costs = tuple(costs)
+        return Cost(*(sum(map(count, costs)) for count in _COUNTS))
+
     def repeated(self, times: Dim, params: Dim) -> Cost:
         """The cost of running an operator `times` times with `params` parameters, the same ones each time."""
         if type(times) is int and times == 1:
@@ -74,3 +82,6 @@ class Cost:
             params,
             self.bytes * times,
         )
+
+
+_COUNTS = tuple(attrgetter(field.name) for field in fields(Cost))

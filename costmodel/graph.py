@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from costmodel.cost import Cost
@@ -89,7 +90,7 @@ class Node:
         return f"{self.domain}:{self.op_type}" if self.domain else self.op_type
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Graph:
     """A whole network: nodes in an order in which they can run.
 
@@ -104,10 +105,10 @@ class Graph:
     tensors: Mapping[str, TensorSpec]
     notes: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def cost(self) -> Cost:
         """The sum over all nodes."""
-        return sum((node.cost for node in self.nodes), Cost())
+        return Cost.total(node.cost for node in self.nodes)
 
     def to_networkx(self) -> networkx.MultiDiGraph[str]:
         """The dataflow between operators, for graph algorithms: a vertex a node name (attribute `node`),
