@@ -58,15 +58,3 @@ def _strip(data: mmap.mmap, name: str) -> bytes:
         return strip_weights(data)
     except ModelError as error:
         raise ModelError(f"{name}: {error}; export it again") from None
-
-
-def check_external_data(tensor: Any) -> None:
-    """Raise ModelError where a tensor's data is said to lie outside the model's folder. Nothing is opened."""
-    for entry in tensor.external_data:
-        if entry.key == "location":
-            parts = entry.value.replace("\\", "/").split("/")
-            if ".." in parts or parts[0] == "" or ":" in parts[0]:
-                raise ModelError(
-                    f"tensor {tensor.name!r}: its external data {entry.value!r} is outside the model's folder, "
-                    "which is never opened; save the model with its data beside it"
-                )

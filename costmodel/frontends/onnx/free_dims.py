@@ -13,7 +13,8 @@ import numpy as np
 from costmodel.columns import Column
 from costmodel.dims import Dim, as_dim, is_symbolic, symbol
 from costmodel.errors import ModelError, UsageError
-from costmodel.frontends.onnx.protos import check_text, unwrapped
+from costmodel.frontends.onnx.checks import check_text
+from costmodel.frontends.onnx.protos import unwrapped
 
 DEFAULT_LEADING, DEFAULT_SPATIAL, DEFAULT_OTHER = 1, 224, 128
 _IMAGE_CHANNELS = (1, 3, 4)

@@ -10,7 +10,7 @@ import numpy as np
 from costmodel.dims import LARGEST_RANK, Shape, check_shape
 from costmodel.dtypes import from_onnx
 from costmodel.errors import ModelError
-from costmodel.frontends.onnx.file import check_external_data
+from costmodel.frontends.onnx.checks import check_external_data
 from costmodel.graph import TensorSpec
 from costmodel.ops import as_value
 
@@ -28,14 +28,6 @@ _VALUE_TYPES: dict[int, tuple[str, str, int]] = {
     10: ("<f2", "", 16),
     11: ("<f8", "double_data", 16),
 }
-
-
-def check_text(*names: str) -> None:
-    """Raise ModelError for a name that is not UTF-8: protobuf gives its bytes then."""
-    try:
-        "".join(names)
-    except TypeError:
-        raise ModelError("a name in it is not text (UTF-8); the file is damaged") from None
 
 
 def tensor_spec(proto: Any, name: str = "") -> TensorSpec:
