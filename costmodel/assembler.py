@@ -74,7 +74,7 @@ class GraphAssembler:
 
     def constant(self, spec: TensorSpec) -> TensorSpec:
         """A constant under its own name, with its value where that is small."""
-        spec = TensorSpec(spec.shape, spec.dtype, spec.name, spec.value, (spec.name,))
+        spec = TensorSpec(spec.shape, spec.dtype, spec.name, spec.value, spec.dtype, (spec.name,))
         self._constants[spec.name] = spec
         return self._add(spec)
 
@@ -143,7 +143,7 @@ class GraphAssembler:
         if isinstance(outputs, int):
             outputs = [name] if outputs == 1 else [f"{name}:{i}" for i in range(outputs)]
         try:
-            applied = apply(op_type, domain, inputs, attributes, outputs, declared, self._constants)
+            applied = apply(op_type, domain, inputs, attributes, outputs, declared)
         except ShapeError as error:
             raise ShapeError(f"node {name!r} ({op_type}): {error}") from error
         specs = applied.outputs
@@ -177,6 +177,8 @@ class GraphAssembler:
         """Learned elements of the constants that no earlier node has used."""
         total: Dim = 0
         for spec, elements in candidates:
+            if spec.dtype in _NOT_LEARNED or (isinstance(elements, int) and elements == 0):
+                continue
             new = [root for root in spec.roots if root not in self._counted]
             self._counted.update(dict.fromkeys(new))
             if elements is not None:

@@ -32,13 +32,16 @@ class TensorSpec:
     dtype: ONNX's name of the element type, in lower case.
     value: the elements themselves as a numpy array of Python objects, where the tensor is a small
         constant or a piece of shape arithmetic; None for every other tensor.
-    roots: names of the constants that the tensor is made from; empty for data that flows.
+    stored: the element type that a constant has in the file, which may be another than dtype (int8 for a
+        weight that is dequantised ahead of the run).
+    roots: names of the constants whose elements it holds.
     """
 
     shape: Shape | None
     dtype: str = "float32"
     name: str = ""
     value: Any = field(default=None, compare=False, repr=False)
+    stored: str = ""
     roots: tuple[str, ...] = ()
 
     @property
@@ -54,7 +57,12 @@ class TensorSpec:
     @property
     def is_constant(self) -> bool:
         """Whether the tensor is known before the network runs."""
-        return bool(self.roots) or self.value is not None
+        return self.is_stored or self.value is not None
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the tensor is in the file, or made from tensors of the file when it is loaded."""
+        return bool(self.stored or self.roots)
 
     def __str__(self) -> str:
         return f"{self.name or 'tensor'}: {self.dtype}[{show_shape(self.shape)}]"

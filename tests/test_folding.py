@@ -283,7 +283,8 @@ def test_every_operator_folds_to_what_the_reference_computes(case: Case, folder:
     graph = loaded(chain, folder, name)
     [theirs] = computed(chain, name)
     assert_same(graph.tensors[name], theirs)
-    assert graph.cost == Cost()
+    if graph.tensors[name].dtype in ("int32", "int64", "bool"):
+        assert graph.cost == Cost()  # arithmetic on floats of the file alone counts as it stands
 
 
 def assert_same(ours: TensorSpec, theirs: Any) -> None:

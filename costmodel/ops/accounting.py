@@ -14,13 +14,24 @@ from costmodel.graph import Counting, TensorSpec
 from costmodel.ops.folding import fold
 from costmodel.ops.registry import Result, call, find
 
-# Operators whose output is a constant of its own, not a rearrangement of others.
-_MAKERS = frozenset({"Constant", "ConstantOfShape", "EyeLike", "Range"})
-_RANDOM = frozenset(
-    {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
-)
+# Operators that make a constant of their own. What EyeLike and Range make is a table, not learned.
+_MAKERS = frozenset({"Constant", "ConstantOfShape"})
+_TABLES = frozenset({"EyeLike", "Range"})
 # Arithmetic that runtimes do once on a weight, when they load it.
-_PREPARES = frozenset({"Cast", "CastLike", "DequantizeLinear", "QuantizeLinear"})
+_RETYPES = frozenset({"Cast", "CastLike", "DequantizeLinear", "QuantizeLinear"})
+# Their outputs are never a rearrangement of their inputs' elements.
+_UNRELATED = frozenset(
+    {
+        "Bernoulli",
+        "Multinomial",
+        "RandomNormal",
+        "RandomNormalLike",
+        "RandomUniform",
+        "RandomUniformLike",
+        "Shape",
+        "Size",
+    }
+)
 _INTEGERS = frozenset({"int32", "int64", "bool"})
 
 # For each constant that is a parameter here: the tensor, and its learned elements, or None for every
@@ -49,50 +60,61 @@ def apply(
     attributes: Mapping[str, Any],
     outputs: Sequence[str],
     declared: Sequence[TensorSpec | None] = (),
-    stored: Mapping[str, TensorSpec] | None = None,
 ) -> Applied:
     """Apply an operator and count it.
 
     outputs: names for the outputs, "" for one that is not wanted and therefore not written.
     declared: what the model says of the outputs, where shapes depend on data.
-    stored: the constants of the graph by name, to count the bytes of a weight as it is stored.
     An operator that is not registered, or whose shapes cannot be known, counts its bytes only and is
     UNKNOWN. Raises ShapeError as `registry.call` does.
     """
     op = find(op_type, domain)
     if op is None:
-        return _bytes_only("the operator is not known", inputs, outputs, declared, stored or {})
+        return _bytes_only("the operator is not known", inputs, outputs, declared)
     try:
         result = call(op, inputs, attributes, declared or (None,) * len(outputs))
     except UnknownShapeError as why:
-        return _bytes_only(str(why), inputs, outputs, declared, stored or {})
+        return _bytes_only(str(why), inputs, outputs, declared)
     specs = tuple(map(_named, result.outputs, outputs))
-    values: tuple[Any, ...] = ()
-    constant = False
-    if not op.domain:
-        values = fold(op_type, inputs, attributes, specs)
-        constant = _is_preparation(op_type, result) and all(spec is None or spec.roots for spec in inputs)
-    if constant:
-        specs = _constants(op_type, op.settings, inputs, specs)
+    values = () if op.domain else fold(op_type, inputs, attributes, specs)
+    prepared = not op.domain and _is_prepared(op_type, op.settings, result, inputs)
+    if prepared:
+        specs = _constants(op_type, op.settings, result, inputs, specs)
     if values:
         specs = tuple(replace(s, value=v) for s, v in zip(specs, values, strict=False))
     counting = Counting.APPROXIMATED if result.approximate else Counting.COUNTED
-    if constant or values or result.free:
+    if prepared or result.free or (values and not _is_weight_arithmetic(inputs, specs)):
         return Applied(specs, counting=counting, note=result.approximate)
-    cost, params = _count(result, op.settings, inputs, specs, stored or {})
+    cost, params = _count(result, op.settings, inputs, specs)
     return Applied(specs, cost, params, counting, result.approximate)
 
 
 def _named(spec: TensorSpec, name: str) -> TensorSpec:
-    return TensorSpec(spec.shape, spec.dtype, name, spec.value, spec.roots)
+    return TensorSpec(spec.shape, spec.dtype, name, spec.value, spec.stored, spec.roots)
 
 
-def _is_preparation(op_type: str, result: Result) -> bool:
-    """Whether constants stay constants: moved, cut, joined or retyped, but with nothing computed."""
-    if op_type in _PREPARES:
-        return True
-    computes = not (_is_zero(result.mult_adds) and _is_zero(result.element_ops))
-    return not computes and op_type not in _RANDOM
+def _is_prepared(op_type: str, settings: frozenset[int], result: Result, inputs: Sequence[TensorSpec | None]) -> bool:
+    """Whether the outputs are constants that runtimes make when they load the model.
+
+    Constants stay constants where they are moved, cut, joined or retyped, and where integers are
+    computed from them; arithmetic on weights is counted as it stands in the graph.
+    """
+    if op_type in _UNRELATED:
+        return False
+    own = op_type in _MAKERS or op_type in _TABLES
+    for i, spec in enumerate(inputs):
+        known = i in settings and spec is not None and spec.value is not None and not own
+        if spec is not None and not (spec.is_stored or known or _is_zero(result.reads.get(i, 1))):
+            return False
+    if not _is_zero(result.mult_adds):
+        return False
+    integers = all(spec.dtype in _INTEGERS for spec in result.outputs)
+    return _is_zero(result.element_ops) or op_type in _RETYPES or integers
+
+
+def _is_weight_arithmetic(inputs: Sequence[TensorSpec | None], outputs: Sequence[TensorSpec]) -> bool:
+    """Whether known values come from constants of the file alone, and are no integers: not a shape."""
+    return all(spec is None or spec.is_stored for spec in inputs) and any(s.dtype not in _INTEGERS for s in outputs)
 
 
 def _is_zero(count: Dim) -> bool:
@@ -102,17 +124,24 @@ def _is_zero(count: Dim) -> bool:
 def _constants(
     op_type: str,
     settings: frozenset[int],
+    result: Result,
     inputs: Sequence[TensorSpec | None],
     outputs: tuple[TensorSpec, ...],
 ) -> tuple[TensorSpec, ...]:
-    """Outputs that are known before the run: constants of their own, or made from their inputs' constants.
+    """Outputs as constants: of their own, or holding the elements of their inputs as they are stored.
 
     What steers the operator is no part of them: the scale of a quantised weight is not learned.
     """
-    data = (spec for i, spec in enumerate(inputs) if spec is not None and i not in settings)
+    if op_type in _MAKERS:
+        return tuple(replace(spec, stored=spec.dtype, roots=(spec.name,)) for spec in outputs)
+    if op_type in _TABLES:
+        return tuple(replace(spec, stored=spec.dtype) for spec in outputs)
+    steering = settings | {i for i, elements in result.reads.items() if _is_zero(elements)}
+    data = [spec for i, spec in enumerate(inputs) if spec is not None and i not in steering]
     roots = tuple(dict.fromkeys(root for spec in data for root in spec.roots))
-    own = op_type in _MAKERS or not roots
-    return tuple(replace(spec, roots=(spec.name,) if own else roots) for spec in outputs)
+    types = {spec.stored or spec.dtype for spec in data}
+    one = types.pop() if len(types) == 1 else ""
+    return tuple(replace(spec, stored=one or spec.dtype, roots=roots) for spec in outputs)
 
 
 def _bytes_only(
@@ -120,13 +149,12 @@ def _bytes_only(
     inputs: Sequence[TensorSpec | None],
     outputs: Sequence[str],
     declared: Sequence[TensorSpec | None],
-    stored: Mapping[str, TensorSpec],
 ) -> Applied:
     specs = []
     for i, name in enumerate(outputs):
         spec = declared[i] if i < len(declared) else None
         specs.append(_named(spec or TensorSpec(None, "undefined"), name))
-    cost, params = _count(Result(tuple(specs)), frozenset(), inputs, specs, stored)
+    cost, params = _count(Result(tuple(specs)), frozenset(), inputs, specs)
     return Applied(tuple(specs), cost, params, Counting.UNKNOWN, why)
 
 
@@ -135,7 +163,6 @@ def _count(
     settings: frozenset[int],
     inputs: Sequence[TensorSpec | None],
     outputs: Sequence[TensorSpec],
-    stored: Mapping[str, TensorSpec],
 ) -> tuple[Cost, Params]:
     read: Dim = 0
     weights: Dim = 0
@@ -145,20 +172,18 @@ def _count(
     for i, spec in enumerate(inputs):
         if spec is None or spec.name in seen:
             continue
-        if i in settings and spec.value is not None and (spec.dtype in _INTEGERS or spec.value.size == 1):
+        if i in settings and spec.is_constant and (spec.dtype in _INTEGERS or spec.elements == 1):
             continue  # part of the operator's code, not of its data
         if spec.name:
             seen.add(spec.name)  # a tensor that is used twice is read once
         elements = result.reads.get(i, spec.elements)
-        dtype = spec.dtype
-        if spec.roots:
+        if spec.is_stored:
             weights = weights + elements
-            dtype = _stored_type(spec, stored)
             if i not in settings:
                 params.append((spec, result.params.get(i)))
         else:
             read = read + elements
-        total_bytes = total_bytes + size_in_bytes(elements, dtype)
+        total_bytes = total_bytes + size_in_bytes(elements, spec.stored or spec.dtype)
     written: Dim = 0
     for i, spec in enumerate(outputs):
         if spec.name:
@@ -167,12 +192,3 @@ def _count(
             total_bytes = total_bytes + size_in_bytes(elements, spec.dtype)
     cost = Cost(result.mult_adds, result.element_ops, read, written, weights, 0, total_bytes)
     return cost, tuple(params)
-
-
-def _stored_type(spec: TensorSpec, stored: Mapping[str, TensorSpec]) -> str:
-    """The element type of a weight in the file: int8 for one that is dequantised ahead of the run."""
-    for root in spec.roots:
-        source = stored.get(root)
-        if source is not None and source.shape == spec.shape:
-            return source.dtype
-    return spec.dtype

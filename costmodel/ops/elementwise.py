@@ -44,7 +44,7 @@ def _binary(*op_types: str, dtype: str | None = None, inputs: Any = _TWO) -> Non
     @operator(*op_types, example=inputs, summary="element_ops = broadcast elements")
     def binary(a: TensorSpec, b: TensorSpec, /, *, axis: int | None = None, broadcast: int = 0) -> Result:
         if broadcast and axis is not None and a.shape is not None and b.shape is not None:
-            b = TensorSpec(_aligned(b, axis, len(a.shape)), b.dtype, b.name, b.value, b.roots)
+            b = TensorSpec(_aligned(b, axis, len(a.shape)), b.dtype, b.name, b.value, b.stored, b.roots)
         return elementwise(a, b, dtype=dtype)
 
 

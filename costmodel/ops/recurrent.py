@@ -19,6 +19,7 @@ from costmodel.ops.shapes import dims, setting, tensor
 Names = tuple[str, ...]
 
 _DIRECTIONS = {"forward": 1, "reverse": 1, "bidirectional": 2}
+_INITIAL = (5, 6)  # initial states are data, also where exporters write zeros as a constant
 _UNKNOWN_LENGTHS = "the sequence lengths are not known before the run; every sequence is counted at full length"
 
 
@@ -82,7 +83,8 @@ def _layer(
     every = (batch, length, directions, hidden) if layout else (length, directions, batch, hidden)
     outputs = (tensor(every, x.dtype), *(tensor(state, x.dtype) for _ in range(cell.states)))
     mult_adds = directions * steps * cell.gates * hidden * (features + hidden)
-    return Result(outputs, mult_adds=mult_adds, element_ops=element_ops, approximate=approximate)
+    no_params = dict.fromkeys(_INITIAL, 0)
+    return Result(outputs, mult_adds=mult_adds, element_ops=element_ops, params=no_params, approximate=approximate)
 
 
 def _steps(sequence_lens: TensorSpec | None, length: Dim, batch: Dim) -> tuple[Dim, str]:

@@ -109,7 +109,7 @@ def elementwise(*inputs: TensorSpec, ops: int = 1, dtype: str | None = None) -> 
     A constant of one element is a number in the operator's formula, not a parameter.
     """
     shape = broadcast(*inputs)
-    literals = {i: 0 for i, spec in enumerate(inputs) if spec.roots and spec.elements == 1}
+    literals = {i: 0 for i, spec in enumerate(inputs) if spec.is_stored and spec.elements == 1}
     out = TensorSpec(shape, dtype or inputs[0].dtype)
     return Result((out,), element_ops=product(shape) * ops, params=literals)
 

@@ -12,7 +12,7 @@ from costmodel.ops.shapes import dims
 def channels_first(x: TensorSpec) -> TensorSpec:
     """(N, spatial, C) as (N, C, spatial)."""
     batch, *size, channels = dims(x, at_least=2)
-    return TensorSpec((batch, channels, *size), x.dtype, x.name, None, x.roots)
+    return TensorSpec((batch, channels, *size), x.dtype, x.name, None, x.stored, x.roots)
 
 
 def channels_last(result: Result) -> Result:
