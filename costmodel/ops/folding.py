@@ -19,6 +19,7 @@ from costmodel.graph import TensorSpec
 from costmodel.ops import arithmetic
 
 LARGEST_VALUE = 1024  # elements; longer constants are weights or tables, never a shape
+LARGEST_FLOATS = 16  # elements; floats steer a shape as scales or bounds, of which there are few
 _FLOATS = frozenset({"float32", "float64", "float16", "bfloat16"})
 
 Values = Sequence[Any]
@@ -58,7 +59,8 @@ def fold(
     if rule is None or any(spec is not None and spec.value is None for spec in inputs):
         return ()
     for out in outputs:
-        if out.shape is None or not isinstance(out.elements, int) or out.elements > LARGEST_VALUE:
+        largest = LARGEST_FLOATS if out.dtype in _FLOATS else LARGEST_VALUE
+        if out.shape is None or not isinstance(out.elements, int) or out.elements > largest:
             return ()
     values = [None if spec is None else spec.value for spec in inputs]
     integral = not inputs or inputs[0] is None or inputs[0].dtype not in _FLOATS

@@ -9,7 +9,7 @@ from costmodel.dims import Dim, ceil_div, is_symbolic, maximum
 from costmodel.dtypes import from_onnx
 from costmodel.errors import ShapeError, UnknownShapeError
 from costmodel.graph import TensorSpec
-from costmodel.ops.folding import LARGEST_VALUE, as_value
+from costmodel.ops.folding import LARGEST_FLOATS, LARGEST_VALUE, as_value
 from costmodel.ops.registry import Result, example, operator
 from costmodel.ops.shapes import Declared, declared_output, dims, scalar, setting, tensor
 
@@ -50,7 +50,8 @@ def constant(
             return Result((TensorSpec((), dtype, value=as_value(number)),), free=True)
     for items, dtype in ((value_ints, "int64"), (value_floats, "float32"), (value_strings, "string")):
         if items is not None:
-            known = as_value(items) if len(items) <= LARGEST_VALUE else None
+            largest = LARGEST_FLOATS if dtype == "float32" else LARGEST_VALUE
+            known = as_value(items) if len(items) <= largest else None
             return Result((TensorSpec((len(items),), dtype, value=known),), free=True)
     raise ShapeError("Constant has no value; it needs one of value, value_int, value_floats, ...")
 
