@@ -84,6 +84,25 @@ def test_a_file_that_is_no_model_is_refused(
     refused(content, tmp_path, capsys, says)
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"not a model", "not an ONNX model (byte "),
+        (b"\x3a\x05ab", "truncated, or not an ONNX model (a field is longer than the file)"),
+        (b"\x08\x07", "not an ONNX model (it has no graph)"),
+        (b"\x3a\x01\x0b", "not an ONNX model (its protobuf cannot be decoded)"),
+        (b"", "the file is empty"),
+    ],
+    ids=["text", "cut", "no graph", "no protobuf", "empty"],
+)
+def test_a_file_that_is_no_model_is_said_to_be_none_and_what_to_do(content: bytes, says: str, tmp_path: Path) -> None:
+    path = save(content, tmp_path)
+    with pytest.raises(ModelError) as error:
+        costmodel.analyze(path)
+    assert str(error.value).startswith(f"{path}: {says}")
+    assert str(error.value).endswith("; give the path of a .onnx file, or export it again")
+
+
 def test_every_truncation_of_a_model_is_refused_or_analyzed(tmp_path: Path) -> None:
     whole = model([node("Add", ["x", "w"], ["y"])], constants=[weight("w", 3, 1, 1)]).SerializeToString()
     refusals = 0

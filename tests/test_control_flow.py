@@ -78,7 +78,7 @@ def test_the_largest_trip_count_means_a_while_loop(trips: int, tmp_path: Path) -
 def test_an_unknown_trip_count_counts_the_body_once_and_says_so(count: str, tmp_path: Path) -> None:
     analysis = analyzed(model([loop(count)], [X, value("n", (), INT64)], [W]), tmp_path)
     assert analysis.totals.mult_adds == WORK
-    assert analysis.notes == ("node 'loop' (Loop): the body of a loop is counted once; its trip count depends on data",)
+    assert analysis.notes == ("Node 'loop' (Loop): the body of a loop is counted once; its trip count depends on data",)
     dense = next(op for op in analysis.operators if op.op_type == "MatMul")
     assert (dense.counting, dense.note) == (Counting.APPROXIMATED, "the body of a loop is counted once")
     assert analysis.coverage.counted == 0
@@ -110,6 +110,23 @@ def test_conditions_that_are_always_true_do_not_stop_a_loop(tmp_path: Path) -> N
         )
         assert analysis.notes == ()
         assert analysis.totals.mult_adds == 5 * WORK
+
+
+@pytest.mark.parametrize("copies", [2, 20_000])
+def test_a_condition_in_a_circle_is_refused_and_a_long_chain_of_it_is_followed(copies: int, tmp_path: Path) -> None:
+    """Copies of the condition handed on from one to the next, the first from the last where they are two."""
+    first = "c1" if copies == 2 else "go"
+    chain = [node("Identity", [f"c{i - 1}" if i else first], [f"c{i}"]) for i in range(copies)]
+    graph = looped([DENSE])
+    graph.node[-1].CopyFrom(node("Identity", [f"c{copies - 1}"], ["on"]))
+    graph.node.extend(chain)
+    content = model([loop(graph=graph)], [X], [W, scalar("n", 5)])
+    if copies == 2:
+        with pytest.raises(ModelError, match="is in a cycle"):
+            analyzed(content, tmp_path)
+    else:
+        analysis = analyzed(content, tmp_path)
+        assert (analysis.notes, analysis.totals.mult_adds) == ((), 5 * WORK)
 
 
 def test_what_a_loop_collects_is_stacked(tmp_path: Path) -> None:
@@ -163,7 +180,7 @@ def test_the_dearest_branch_is_counted_and_said_so(
     assert [op.op_type for op in analysis.operators] == ["MatMul", "Relu"]
     assert analysis.totals.mult_adds == WORK
     assert analysis.totals.params == 36
-    assert analysis.notes == ("node 'choice' (If): its dearest branch is counted",)
+    assert analysis.notes == ("Node 'choice' (If): its dearest branch is counted",)
     assert analysis.operators[0].counting is Counting.APPROXIMATED
     assert analysis.operators[1].counting is Counting.COUNTED
     assert analysis.graph.tensors["z"].shape == (2, 6)
@@ -198,6 +215,48 @@ def test_both_branches_may_read_a_weight_that_nothing_read_before(tmp_path: Path
     for op in analysis.operators:
         assert "w" in op.inputs
         assert all(name in analysis.graph.tensors for name in (*op.inputs, *op.outputs))
+
+
+def test_names_in_branches_stay_apart_from_those_around_them(tmp_path: Path) -> None:
+    """`If_0/y` is a tensor of the model, and what the prefix of a branch makes of its own y."""
+    inner = body([node("MatMul", ["x", "w"], ["y"])], outputs=[value("y", (2, 6))])
+    nodes = [
+        node("If", ["c"], ["a"], name="If_0", then_branch=inner, else_branch=inner),
+        node("Relu", ["a"], ["If_0/y"]),
+        node("Relu", ["If_0/y"], ["If_0/y'"]),
+    ]
+    analysis = analyzed(model(nodes, [X], [W, scalar("c", 1, BOOL)]), tmp_path)
+    assert [op.outputs for op in analysis.operators] == [("If_0/y''",), ("If_0/y",), ("If_0/y'",)]
+    assert analysis.totals.mult_adds == WORK
+
+
+def test_names_in_branches_within_branches_stay_apart(tmp_path: Path) -> None:
+    deep = body([node("Relu", ["x"], ["b"])], outputs=[value("b", (2, 6))])
+    choice = node("If", ["c"], ["a"], name="a", then_branch=deep, else_branch=deep)
+    inner = body([node("Relu", ["x"], ["a/b"]), choice], outputs=[value("a", (2, 6))])
+    nodes = [node("If", ["c"], ["z"], name="If_0", then_branch=inner, else_branch=inner)]
+    analysis = analyzed(model(nodes, [X], [scalar("c", 1, BOOL)]), tmp_path)
+    assert [op.outputs for op in analysis.operators] == [("If_0/a/b",), ("If_0/a/b'",)]
+
+
+def test_a_branch_may_stand_before_the_writer_of_what_it_reads(tmp_path: Path) -> None:
+    """Its own inner y is not the y that it writes: no cycle."""
+    inner = body([node("MatMul", ["late", "w"], ["y"])], outputs=[value("y", (2, 6))])
+    nodes = [
+        node("If", ["c"], ["y"], then_branch=inner, else_branch=inner),
+        node("Sigmoid", ["x"], ["s"]),
+        node("Relu", ["x"], ["late"]),
+        node("Tanh", ["x"], ["t"]),
+    ]
+    analysis = analyzed(model(nodes, [X], [W, scalar("c", 1, BOOL)]), tmp_path)
+    assert [op.op_type for op in analysis.operators] == ["Sigmoid", "Relu", "MatMul", "Tanh"]
+
+
+def test_a_branch_that_reads_its_own_output_is_in_a_cycle(tmp_path: Path) -> None:
+    inner = body([node("Relu", ["y"], ["r"])], outputs=[value("r", (2, 6))])
+    nodes = [node("If", ["c"], ["y"], then_branch=inner, else_branch=inner)]
+    with pytest.raises(ModelError, match="is in a cycle"):
+        analyzed(model(nodes, [X], [scalar("c", 1, BOOL)]), tmp_path)
 
 
 def test_weights_of_the_branch_that_is_not_taken_do_not_count(tmp_path: Path) -> None:

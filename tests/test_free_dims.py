@@ -42,12 +42,15 @@ def mult_adds(n: int, h: int, w: int) -> int:
 
 def test_free_dims_are_assumed_and_said_so(tmp_path: Path) -> None:
     analysis = analyzed(cnn(), tmp_path)
-    assert analysis.notes == ("free dims: N = 1 (assumed), H = 224 (assumed), W = 224 (assumed)",)
+    assert analysis.notes == (
+        "Sizes assumed: N = 1 (input 'x', axis 0), H = 224 (input 'x', axis 2), W = 224 (input 'x', axis 3); "
+        "change them with --dim NAME=SIZE",
+    )
     assert analysis.totals.mult_adds == mult_adds(1, 224, 224)
     tokens = analyzed(model([node("Relu", ["x"], ["y"])], [value("x", ("b", "s", 16))]), tmp_path)
-    assert tokens.notes == ("free dims: b = 1 (assumed), s = 128 (assumed)",)
+    assert tokens.notes[0].startswith("Sizes assumed: b = 1 (input 'x', axis 0), s = 128 (input 'x', axis 1);")
     nameless = analyzed(model([node("Relu", ["x"], ["y"])], [value("x", (None, None))]), tmp_path)
-    assert nameless.notes == ("free dims: x.0 = 1 (assumed), x.1 = 128 (assumed)",)
+    assert nameless.notes[0].startswith("Sizes assumed: x.0 = 1 (input 'x', axis 0), x.1 = 128 (input 'x', axis 1);")
 
 
 def test_what_was_assumed_is_printed_in_every_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,7 +107,10 @@ def test_sizes_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
         ({"dims": {"N": -1}}, "not negative"),
         ({"dims": {"N": 1.5}}, "a size is an int"),
         ({"shapes": {"q": (1,)}}, r"no such input \(inputs: x\)"),
-        ({"shapes": {"x": (1, 3, 8)}}, "3 dims are given, the input has 4"),
+        (
+            {"shapes": {"x": (1, 3, 8)}},
+            r"--shape x=1x3x8: 3 dims are given, the input has 4 \(N, 3, H, W\); give a size for each",
+        ),
         ({"batch": -2}, "not negative"),
         ({"strict_dims": True}, r"free: N \(input 'x', axis 0\), H .*, W .*; give each with --dim"),
         ({"strict_dims": True, "dims": {"N": 1, "H": 8}}, r"free: W \(input 'x', axis 3\)"),
@@ -186,14 +192,112 @@ def test_a_batch_that_the_model_does_not_allow_is_explained(tmp_path: Path) -> N
         analyzed(content, tmp_path, batch=5)
 
 
+# -- wishes that contradict each other or the file
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"batch": 8, "dims": {"batch": 4}}, "'batch' is given as 4 and as 8, with --dim batch and with --batch"),
+        (
+            {"shapes": {"x": (2, 3)}, "dims": {"batch": 4}},
+            "'batch' is given as 4 and as 2, with --dim batch and with --shape x",
+        ),
+        ({"shapes": {"x": (2, 3)}, "batch": 8}, "given as 2 with --shape x and as 8 with --batch"),
+    ],
+)
+def test_wishes_that_contradict_each_other_are_refused(options: dict[str, Any], says: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=says):
+        analyzed(model([node("Relu", ["x"], ["y"])], [value("x", ("batch", 3))]), tmp_path, **options)
+
+
+def test_a_shape_that_keeps_its_leading_dim_beside_a_batch_is_an_input_that_is_not_per_sample(tmp_path: Path) -> None:
+    content = model([node("MatMul", ["x", "table"], ["y"])], [value("table", (16, 4)), value("x", (1, 16))])
+    graph = analyzed(content, tmp_path, batch=3, shapes={"table": (16, 4)}).graph
+    assert graph.tensors["y"].shape == (3, 4)
+    alone = model([node("Relu", ["x"], ["y"])], [value("x", (1, 3))])
+    with pytest.raises(UsageError, match="given as 1 with --shape x and as 8 with --batch"):
+        analyzed(alone, tmp_path, batch=8, shapes={"x": (1, 3)})
+
+
+def test_sizes_of_the_file_that_are_replaced_are_named(tmp_path: Path) -> None:
+    fixed = cnn((1, 3, 8, 8))
+    assert analyzed(fixed, tmp_path, batch=1).notes == ()
+    assert analyzed(fixed, tmp_path, shapes={"x": (1, 3, 8, 8)}).notes == ()
+    assert analyzed(fixed, tmp_path, batch=8).notes == ("Input 'x': the batch of 1 in the model is replaced by 8",)
+    assert analyzed(fixed, tmp_path, shapes={"x": (1, 3, 9, 7)}).notes == (
+        "Input 'x': dims that the model fixes are replaced: 8 by 9 (axis 2), 8 by 7 (axis 3)",
+    )
+    two = model([node("Add", ["x", "z"], ["y"])], [value("x", (1, 3)), value("z", (1, 3))])
+    assert analyzed(two, tmp_path, batch=8).notes == ("Inputs 'x', 'z': the batch of 1 in the model is replaced by 8",)
+
+
+def stated(*dims: int) -> onnx.ModelProto:
+    """An operator that nobody knows, of 1x3x8x8, and what the file says of its output."""
+    content = model([node("Odd", ["x"], ["o"]), node("Relu", ["o"], ["y"])])
+    content.graph.value_info.append(value("o", dims))
+    return content
+
+
+def test_shapes_that_the_file_states_take_the_batch(tmp_path: Path) -> None:
+    same = analyzed(stated(1, 3, 4, 4), tmp_path)
+    assert (same.graph.tensors["y"].shape, same.notes) == ((1, 3, 4, 4), ())
+    other = analyzed(stated(1, 3, 4, 4), tmp_path, batch=8)
+    assert other.graph.tensors["y"].shape == (8, 3, 4, 4)
+    assert other.notes[1:] == ("Where the file states a shape with the batch of 1, the batch of 8 is put in its place",)
+    table = analyzed(stated(5, 4), tmp_path, batch=8)
+    assert table.graph.tensors["y"].shape == (5, 4)
+    assert len(table.notes) == 1
+
+
+def test_shapes_that_the_file_states_are_not_used_for_other_sizes(tmp_path: Path) -> None:
+    analysis = analyzed(stated(1, 3, 4, 4), tmp_path, shapes={"x": (1, 3, 16, 16)})
+    assert analysis.graph.tensors["y"].shape is None
+    assert analysis.graph.tensors["o"].dtype == "float32"
+    assert analysis.coverage.unknown == 2
+    assert analysis.notes[1:] == (
+        "Shapes that the file states are not used: they were made for other sizes of the inputs",
+    )
+
+
+def test_an_input_of_no_elements_is_said_so(tmp_path: Path) -> None:
+    empty = model([node("Relu", ["x"], ["y"])], [value("x", (0, 3))])
+    assert analyzed(empty, tmp_path).notes == (
+        "Input 'x' has a dim of 0, so nothing runs on it; give its shape with --shape x=...",
+    )
+    given = analyzed(empty, tmp_path, shapes={"x": (2, 3)})
+    assert given.graph.tensors["y"].shape == (2, 3)
+    assert given.notes == ("Input 'x': dims that the model fixes are replaced: 0 by 2 (axis 0)",)
+    assert analyzed(empty, tmp_path, batch=4).graph.tensors["y"].shape == (4, 3)
+
+
+def test_shapes_that_do_not_fit_point_to_the_options_that_were_given(tmp_path: Path) -> None:
+    with pytest.raises(ShapeError, match=r"; check --shape x$"):
+        analyzed(cnn(), tmp_path, shapes={"x": (1, 5, 8, 8)})
+
+
+def test_no_message_lists_more_than_eight_dims(tmp_path: Path) -> None:
+    inputs = [value(f"x{i}", (f"n{i}", 3)) for i in range(1000)]
+    content = model([node("Relu", ["x0"], ["y"])], inputs)
+    assert "n7 = 1 (input 'x7', axis 0), ... (1000 in all); change" in analyzed(content, tmp_path).notes[0]
+    for options in ({"strict_dims": True}, {"dims": {"q": 1}}, {"shapes": {"q": (1,)}}):
+        with pytest.raises(UsageError, match=r", \.\.\. \(1000 in all\)") as error:
+            analyzed(content, tmp_path, **options)
+        assert len(str(error.value)) < 500
+    content.graph.node[0].CopyFrom(node("Gemm", ["x0", "x0"], ["y"]))
+    with pytest.raises(ShapeError, match=r", \.\.\. \(999 in all\)"):
+        analyzed(content, tmp_path, dims={"n0": 4})
+
+
 # -- sizes that the graph fixes
 
 
 def test_a_channel_dim_that_a_weight_fixes(tmp_path: Path) -> None:
     analysis = analyzed(cnn(("N", "C", "H", "W")), tmp_path)
     assert analysis.totals.mult_adds == mult_adds(1, 224, 224)
-    assert "C = 3 (fixed by the graph)" in analysis.notes[0]
-    assert "H = 224 (assumed)" in analysis.notes[0]
+    assumed, solved = analysis.notes
+    assert assumed.startswith("Sizes assumed: N = 1 (input 'x', axis 0), H = 224 (input 'x', axis 2), W")
+    assert solved == "Sizes fixed by the graph: C = 3 (input 'x', axis 1)"
 
 
 def test_a_dense_layer_fixes_the_size_of_the_image(tmp_path: Path) -> None:
@@ -210,7 +314,7 @@ def test_a_dense_layer_fixes_the_size_of_the_image(tmp_path: Path) -> None:
     analysis = analyzed(model(nodes, [value("x", ("N", 1, "H", "W"))], constants), tmp_path)
     first, second = 24 * 24 * 6 * 25, 8 * 8 * 16 * 6 * 25
     assert analysis.totals.mult_adds == first + second + 2560
-    assert "H = 28 (fixed by the graph), W = 28 (fixed by the graph)" in analysis.notes[0]
+    assert analysis.notes[1] == "Sizes fixed by the graph: H = 28 (input 'x', axis 2), W = 28 (input 'x', axis 3)"
 
 
 def test_a_past_and_a_sequence_make_a_total(tmp_path: Path) -> None:
@@ -224,10 +328,10 @@ def test_a_past_and_a_sequence_make_a_total(tmp_path: Path) -> None:
     inputs = [value("past", (1, "past", 16)), value("new", (1, "seq", 16)), value("mask", (1, "seq", "total"))]
     content = model(nodes, inputs)
     analysis = analyzed(content, tmp_path)
-    assert "total = 256 (fixed by the graph)" in analysis.notes[0]
+    assert "Sizes fixed by the graph: total = 256 (input 'mask', axis 2)" in analysis.notes
     assert analysis.totals.mult_adds == 128 * 256 * 16
     given = analyzed(content, tmp_path, dims={"past": 10, "seq": 3})
-    assert "total = 13 (fixed by the graph)" in given.notes[0]
+    assert given.notes == ("Sizes fixed by the graph: total = 13 (input 'mask', axis 2)",)
     assert given.totals.mult_adds == 3 * 13 * 16
 
 
@@ -238,7 +342,9 @@ def test_sizes_that_were_given_are_never_replaced(tmp_path: Path) -> None:
 
 def test_a_graph_that_no_size_fits_says_what_was_assumed(tmp_path: Path) -> None:
     content = model([node("Gemm", ["x", "x"], ["y"])], [value("x", ("a", "b", "c"))])
-    with pytest.raises(ShapeError, match=r"2 dims are needed; sizes were assumed \(a = 1 .*\): give them with --dim"):
+    with pytest.raises(
+        ShapeError, match=r"2 dims are needed; sizes were assumed \(a = 1 .*\): give them with --dim NAME"
+    ):
         analyzed(content, tmp_path)
 
 

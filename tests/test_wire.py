@@ -164,7 +164,7 @@ def test_elements_of_several_types_in_turn_take_no_longer() -> None:
     ids=["length", "varint", "endless varint", "huge length", "group", "wire type", "fixed64", "zeros", "cut", "run"],
 )
 def test_bytes_that_are_no_protobuf_are_refused(content: bytes, says: str) -> None:
-    with pytest.raises(ModelError, match=says):
+    with pytest.raises(ModelError, match=rf"^(truncated, or )?not an ONNX model \(.*{says}.*\)$"):
         strip_weights(content)
 
 

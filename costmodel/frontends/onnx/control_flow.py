@@ -54,7 +54,7 @@ def run_if(body: Body, label: str, reads: Specs, values: Mapping[str, Any], name
         candidates.append((builder.cut(mark), outputs))
     piece, outputs = max(candidates, key=lambda candidate: _price(candidate[0].cost))
     builder.paste(piece)
-    body.importer.note(f"node {label!r} (If): its dearest branch is counted")
+    body.importer.note(f"Node {label!r} (If): its dearest branch is counted")
     return [_agreed(body, name, spec) for name, spec in zip(names, outputs, strict=False)]
 
 
@@ -87,7 +87,7 @@ def run_loop(body: Body, label: str, reads: Specs, values: Mapping[str, Any], na
     note = ""
     if trips is None or stops:
         note = "the body of a loop is counted once" if trips is None else "the longest run of a loop is counted"
-        body.importer.note(f"node {label!r} (Loop): {note}; its trip count depends on data")
+        body.importer.note(f"Node {label!r} (Loop): {note}; its trip count depends on data")
     inner = _looped(body, graph, label, carried, 1 if trips is None else trips, note)
     outputs = _outputs(inner, label)[1:]
     states, scans = outputs[: len(carried)], outputs[len(carried) :]
@@ -117,21 +117,21 @@ def _trips(count: TensorSpec | None) -> Dim | None:
 def _looped(body: Body, graph: Any, label: str, carried: Specs, trips: Dim, note: str) -> Body:
     iteration, condition = (value.name for value in graph.input[:2])
     if any(iteration in node.input for node in graph.node):
-        body.importer.note(f"node {label!r} (Loop): its shapes are those of the first iteration")
+        body.importer.note(f"Node {label!r} (Loop): its shapes are those of the first iteration")
     scope = {
         value.name: None if spec is None else _data(spec) for value, spec in zip(graph.input[2:], carried, strict=True)
     }
     inner = body.nested(graph, label, scope, trips, note)
     tensor = body.importer.builder.tensor
-    inner.scope[iteration] = tensor(TensorSpec((), "int64", inner.prefix + iteration, as_value(0)))
-    inner.scope[condition] = tensor(TensorSpec((), _BOOL, inner.prefix + condition))
+    inner.scope[iteration] = tensor(TensorSpec((), "int64", name=inner.own_name(iteration), value=as_value(0)))
+    inner.scope[condition] = tensor(TensorSpec((), _BOOL, name=inner.own_name(condition)))
     inner.run()
     return inner
 
 
 def _data(spec: TensorSpec) -> TensorSpec:
     """A tensor that starts as spec and changes from one iteration to the next."""
-    return TensorSpec(spec.shape, spec.dtype, spec.name)
+    return TensorSpec(spec.shape, spec.dtype, name=spec.name)
 
 
 def _may_stop(graph: Any, condition: TensorSpec | None) -> bool:
@@ -139,13 +139,14 @@ def _may_stop(graph: Any, condition: TensorSpec | None) -> bool:
     if condition is not None and (condition.value is None or not condition.value.reshape(-1)[0]):
         return True
     given, written = graph.input[1].name, graph.output[0].name
+    writers = {output: node for node in graph.node for output in node.output}
     while written != given:
-        writer = next((node for node in graph.node if written in node.output), None)
+        writer = writers.pop(written, None)  # popped: a name that comes again is in a cycle
         if writer is None:
             return not _is_true(graph, written)
         if writer.op_type == "Constant":
             return not any(_truth(attribute.t) for attribute in writer.attribute)
-        if writer.op_type not in ("Identity", "Cast") or not writer.input or writer.input[0] == written:
+        if writer.op_type not in ("Identity", "Cast") or not writer.input:
             return True
         written = writer.input[0]
     return False
@@ -169,7 +170,7 @@ def _stacked(spec: TensorSpec, count: Dim, axis: int) -> TensorSpec | None:
     if spec.shape is None:
         return None
     at = axis_index(axis, len(spec.shape) + 1)
-    return TensorSpec((*spec.shape[:at], count, *spec.shape[at:]), spec.dtype, spec.name)
+    return TensorSpec((*spec.shape[:at], count, *spec.shape[at:]), spec.dtype, name=spec.name)
 
 
 def _declared_or(
@@ -178,14 +179,13 @@ def _declared_or(
     """A shape that is certain, else what the model says, else nothing but the type."""
     if index >= len(names) or not names[index]:
         return None
-    name = body.prefix + names[index]
-    declared = body.declared(names[index])
+    name = body.own_name(names[index])
     if known is not None:
-        spec = TensorSpec(known.shape, known.dtype, name)
-    elif declared is not None and declared.shape is not None:
-        spec = TensorSpec(declared.shape, declared.dtype, name)
+        spec = TensorSpec(known.shape, known.dtype, name=name)
+    elif (declared := body.declared(names[index])) is not None and declared.shape is not None:
+        spec = TensorSpec(declared.shape, declared.dtype, name=name)
     else:
-        spec = TensorSpec(None, "undefined" if otherwise is None else otherwise.dtype, name)
+        spec = TensorSpec(None, "undefined" if otherwise is None else otherwise.dtype, name=name)
     return body.importer.builder.tensor(spec)
 
 
@@ -215,7 +215,7 @@ def run_scan(body: Body, label: str, reads: Specs, values: Mapping[str, Any], na
         if i >= states:
             at = axis_index(axes[i - states] if i - states < len(axes) else 0, len(shape))
             trips, shape = shape[at], (*shape[:at], *shape[at + 1 :])
-        scope[value.name] = TensorSpec(shape, spec.dtype, spec.name)
+        scope[value.name] = TensorSpec(shape, spec.dtype, name=spec.name)
     note = "" if trips is not None else "the body of a Scan of unknown length is counted once"
     inner = body.nested(graph, label, scope, batch * (1 if trips is None else trips), note)
     inner.run()

@@ -11,6 +11,8 @@ from typing import Any
 from costmodel.errors import ModelError
 from costmodel.frontends.onnx.wire import strip_weights
 
+_REMEDY = "give the path of a .onnx file, or export it again"
+
 
 def read_model(path: str | os.PathLike[str]) -> Any:
     """The ModelProto at path, without the payload of its large tensors.
@@ -27,9 +29,9 @@ def read_model(path: str | os.PathLike[str]) -> Any:
     try:
         model.ParseFromString(stripped)
     except DecodeError:
-        raise ModelError(f"{name}: not an ONNX model (its protobuf cannot be decoded); export it again") from None
+        raise ModelError(f"{name}: not an ONNX model (its protobuf cannot be decoded); {_REMEDY}") from None
     if not model.HasField("graph"):
-        raise ModelError(f"{name}: not an ONNX model (it has no graph); give the path of a .onnx file")
+        raise ModelError(f"{name}: not an ONNX model (it has no graph); {_REMEDY}")
     return model
 
 
@@ -42,7 +44,7 @@ def _strip_file(name: str) -> bytes:
             raise ModelError(f"{name}: is not a regular file; give the path of a .onnx file")
         with Path(name).open("rb") as file:
             if os.fstat(file.fileno()).st_size == 0:
-                raise ModelError(f"{name}: the file is empty; export the model again")
+                raise ModelError(f"{name}: the file is empty; {_REMEDY}")
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 return _strip(data, name)
     except FileNotFoundError:
@@ -57,4 +59,4 @@ def _strip(data: mmap.mmap, name: str) -> bytes:
     try:
         return strip_weights(data)
     except ModelError as error:
-        raise ModelError(f"{name}: {error}; export it again") from None
+        raise ModelError(f"{name}: {error}; {_REMEDY}") from None

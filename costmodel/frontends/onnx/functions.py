@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from costmodel.errors import ModelError
+from costmodel.frontends.onnx.ordering import graphs_of
 from costmodel.frontends.onnx.protos import attributes
 from costmodel.graph import TensorSpec
 from costmodel.ops import canonical_domain
@@ -43,7 +44,7 @@ class Library:
             for node in nodes:
                 key = _key(node.domain, node.op_type, node)
                 total += size_of_call(key, callers) if key in self._functions else 1
-                for inner in _graphs(node):
+                for inner in graphs_of(node):
                     total += size_of(inner.node, callers)
             return total
 
@@ -67,13 +68,6 @@ class Library:
 
 def _key(domain: str, name: str, message: Any) -> Key:
     return canonical_domain(domain), name, getattr(message, "overload", "")  # onnx < 1.16 has none
-
-
-def _graphs(node: Any) -> Iterator[Any]:
-    for attribute in node.attribute:
-        if attribute.HasField("g"):
-            yield attribute.g
-        yield from attribute.graphs
 
 
 def expand(

@@ -9,12 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 from costmodel.assembler import GraphAssembler
-from costmodel.dims import Dim, collect_equalities, is_symbolic, product, symbol
+from costmodel.dims import Dim, collect_equalities, product, show, symbol
 from costmodel.errors import CostModelError, ModelError, ShapeError
 from costmodel.frontends.onnx import control_flow, functions
 from costmodel.frontends.onnx.checks import check_external_data, check_text
 from costmodel.frontends.onnx.file import read_model
-from costmodel.frontends.onnx.free_dims import InputShapes, Known, Wishes, solve
+from costmodel.frontends.onnx.free_dims import InputShapes, Known, Wishes, few, solve
 from costmodel.frontends.onnx.metadata import origin
 from costmodel.frontends.onnx.ordering import in_order
 from costmodel.frontends.onnx.protos import attributes, declared_spec, sparse_spec, tensor_spec
@@ -63,11 +63,15 @@ def _import(model: Any, wishes: Wishes) -> Graph:
 
 def _remedy(inputs: InputShapes, wishes: Wishes) -> str:
     """What to do about shapes that do not fit, where the sizes of the inputs may be to blame."""
-    if inputs.fixed_batch not in (None, wishes.batch):
+    if inputs.new_batch is not None:
         return f"; the model fixes its batch at {inputs.fixed_batch}: analyze it with that, or export a dynamic batch"
+    remedy = ""
+    given = (("--shape", wishes.shapes), ("--value", wishes.values), ("--dim", wishes.dims))
+    if options := [f"{option} {name}" for option, names in given for name in names]:
+        remedy = f"; check {few(options)}"
     if assumed := inputs.assumed():
-        return f"; sizes were assumed ({', '.join(map(str, assumed))}): give them with --dim NAME=SIZE"
-    return ""
+        remedy += f"; sizes were assumed ({few(assumed)}): give them with --dim NAME=SIZE"
+    return remedy
 
 
 def _take_sizes_from_graph(model: Any, inputs: InputShapes) -> bool:
@@ -93,6 +97,7 @@ class Importer:
         self.functions = functions.Library(model)
         self.notes: dict[str, None] = {}
         self.text = 0
+        self._taken: set[str] | None = None
 
     def run(self) -> Graph:
         """The whole graph."""
@@ -106,14 +111,14 @@ class Importer:
         body = Body(self, proto, scope)
         body.run()
         outputs = [body.find(value.name, "the graph's outputs") for value in proto.output]
-        return self.builder.build(*filter(None, outputs), notes=self._all_notes())
+        return self.builder.build(*filter(None, outputs), notes=[*self.inputs.notes(), *self.notes])
 
     def _input(self, value: Any) -> TensorSpec:
         shape = self.inputs.shape(value.name)
         declared = declared_spec(value.type, value.name, self.inputs.size)
         if shape is None:
             if value.type.WhichOneof("value") in (None, "tensor_type"):
-                self.note(f"input {value.name!r} has no shape; give it with --shape {value.name}=...")
+                self.note(f"Input {value.name!r} has no shape; give it with --shape {value.name}=...")
             return self.builder.input(value.name, None, declared.dtype)
         return self.builder.input(value.name, shape, declared.dtype, self.inputs.values.get(value.name))
 
@@ -121,12 +126,33 @@ class Importer:
         """State something that was assumed; each once."""
         self.notes[text] = None
 
-    def _all_notes(self) -> list[str]:
-        dims = [
-            str(dim) for dim in self.inputs.free.values() if dim.known is not Known.GIVEN and not is_symbolic(dim.size)
-        ]
-        sizes = [f"free dims: {', '.join(dims)}"] if dims else []
-        return [*sizes, *self.notes]
+    def fresh(self, name: str) -> str:
+        """A name for a tensor of a nested graph: apostrophes behind it where the model has it already."""
+        if self._taken is None:
+            graph = self.model.graph
+            self._taken = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer}
+            self._taken.update(tensor.values.name for tensor in graph.sparse_initializer)
+            self._taken.update(output for node in graph.node for output in node.output)
+        while name in self._taken:
+            name += "'"
+        self._taken.add(name)
+        return name
+
+    def stated(self, spec: TensorSpec) -> TensorSpec:
+        """What the file says of a tensor, for the sizes that the inputs have now."""
+        inputs = self.inputs
+        if not spec.shape:
+            return spec
+        if inputs.reshaped:
+            self.note("Shapes that the file states are not used: they were made for other sizes of the inputs")
+            return replace(spec, shape=None)
+        if inputs.new_batch is None or not (isinstance(spec.shape[0], int) and spec.shape[0] == inputs.fixed_batch):
+            return spec
+        self.note(
+            f"Where the file states a shape with the batch of {inputs.fixed_batch}, "
+            f"the batch of {show(inputs.new_batch)} is put in its place"
+        )
+        return replace(spec, shape=(inputs.new_batch, *spec.shape[1:]))
 
 
 class Body:
@@ -155,6 +181,7 @@ class Body:
         self.outer = outer
         self._initializers = {t.name: t for t in getattr(proto, "initializer", ())}
         self._sparse = {t.values.name: t for t in getattr(proto, "sparse_initializer", ())}
+        self._own_names: dict[str, str] = {}
         self._declared = {v.name: v for v in proto.value_info}
         if depth == 0:
             self._declared.update((v.name, v) for v in proto.output)
@@ -169,6 +196,15 @@ class Body:
         if name in self.scope or name in self._initializers or name in self._sparse:
             return True
         return self.outer is not None and name in self.outer
+
+    def own_name(self, name: str) -> str:
+        """The name in the IR of a tensor of this graph; in a nested one that of no other tensor."""
+        if not self.prefix:
+            return name
+        own = self._own_names.get(name)
+        if own is None:
+            own = self._own_names[name] = self.importer.fresh(self.prefix + name)
+        return own
 
     def find(self, name: str, reader: str) -> TensorSpec | None:
         """The tensor that `reader` reads, None for a function's input that was left out.
@@ -192,7 +228,7 @@ class Body:
             spec = sparse_spec(self._sparse[name])
         else:
             return None
-        own_name = self.prefix + name
+        own_name = self.own_name(name)
         known = self.importer.builder.find(own_name)
         if known is not None:
             return known
@@ -251,7 +287,7 @@ class Body:
             values,
             domain=domain,
             name=prefix + label,
-            outputs=[prefix + name if name else "" for name in names] if prefix else names,
+            outputs=[self.own_name(name) if name else "" for name in names] if prefix else names,
             declared=_Declared(self, names),
             repeat=self.repeat,
             module=module,
@@ -277,7 +313,9 @@ class Body:
     def declared(self, name: str) -> TensorSpec | None:
         """What the model says of a tensor, or None."""
         value = self._declared.get(name)
-        return None if value is None else declared_spec(value.type, name, self.importer.inputs.size)
+        if value is None:
+            return None
+        return self.importer.stated(declared_spec(value.type, name, self.importer.inputs.size))
 
     def nested(self, proto: Any, label: str, scope: Scope, repeat: Dim = 1, note: str = "") -> Body:
         """The body of a control-flow operator, which sees everything around it."""

@@ -37,8 +37,8 @@ def tensor_spec(proto: Any, name: str = "") -> TensorSpec:
     check_shape(dims, f"tensor {name!r}")
     if proto.data_location == _EXTERNAL:
         check_external_data(proto)
-        return TensorSpec(dims, from_onnx(proto.data_type), name)
-    return TensorSpec(dims, from_onnx(proto.data_type), name, _value(proto, dims, name))
+        return TensorSpec(dims, from_onnx(proto.data_type), name=name)
+    return TensorSpec(dims, from_onnx(proto.data_type), name=name, value=_value(proto, dims, name))
 
 
 def _value(proto: Any, dims: tuple[int, ...], name: str) -> Any:
@@ -69,7 +69,7 @@ def sparse_spec(proto: Any) -> TensorSpec:
     """A SparseTensorProto as the TensorSpec of the dense tensor that it stands for."""
     dims = tuple(proto.dims)
     check_shape(dims, f"sparse tensor {proto.values.name!r}")
-    return TensorSpec(dims, from_onnx(proto.values.data_type), proto.values.name)
+    return TensorSpec(dims, from_onnx(proto.values.data_type), name=proto.values.name)
 
 
 def attributes(protos: Iterable[Any], outer: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -141,14 +141,14 @@ def declared_spec(type_proto: Any, name: str, dim: Callable[[Any, int], Any]) ->
     type_proto = unwrapped(type_proto)
     which = type_proto.WhichOneof("value")
     if which not in ("tensor_type", "sparse_tensor_type"):
-        return TensorSpec(None, "undefined", name)
+        return TensorSpec(None, "undefined", name=name)
     tensor_type = getattr(type_proto, which)
     dtype = from_onnx(tensor_type.elem_type)
     if not tensor_type.HasField("shape"):
-        return TensorSpec(None, dtype, name)
+        return TensorSpec(None, dtype, name=name)
     if len(tensor_type.shape.dim) > LARGEST_RANK:
         raise ModelError(f"tensor {name!r} has {len(tensor_type.shape.dim)} dims; at most {LARGEST_RANK} make sense")
-    return TensorSpec(_shape(tensor_type.shape.dim, dim), dtype, name)
+    return TensorSpec(_shape(tensor_type.shape.dim, dim), dtype, name=name)
 
 
 def _shape(protos: Iterable[Any], dim: Callable[[Any, int], Any]) -> Shape | None:

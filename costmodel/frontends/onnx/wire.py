@@ -50,12 +50,12 @@ def strip_weights(data: Buffer) -> bytes:
     try:
         return _strip(data, 0, len(data), "model", 0)
     except IndexError:
-        raise ModelError("the file ends in the middle of a field: it is truncated or not an ONNX model") from None
+        raise ModelError("truncated, or not an ONNX model (the file ends in the middle of a field)") from None
 
 
 def _strip(data: Buffer, position: int, end: int, message: str, depth: int) -> bytes:
     if depth > DEEPEST:
-        raise ModelError(f"messages are nested more than {DEEPEST} deep; no tool reads such a model")
+        raise ModelError(f"not an ONNX model (messages are nested more than {DEEPEST} deep)")
     nested = _NESTED[message]
     payload = _PAYLOAD.get(message, frozenset())
     pieces: list[bytes] = []
@@ -69,7 +69,7 @@ def _strip(data: Buffer, position: int, end: int, message: str, depth: int) -> b
         wire = tag & 7
         if tag < 8:
             # A file of zeros (a download that broke off) would be walked to its end two bytes at a time.
-            raise ModelError(f"byte {start} begins field number 0, which is none: this is not an ONNX model")
+            raise ModelError(f"not an ONNX model (byte {start} begins field number 0, which is none)")
         if wire == _BYTES:
             length = data[position]
             position += 1
@@ -77,7 +77,7 @@ def _strip(data: Buffer, position: int, end: int, message: str, depth: int) -> b
                 length, position = _varint(data, position - 1)
             stop = position + length
             if stop > end:
-                raise ModelError("a field is longer than the file: it is truncated or not an ONNX model")
+                raise ModelError("truncated, or not an ONNX model (a field is longer than the file)")
             if length > KEPT_PAYLOAD:
                 field = tag >> 3
                 if field in payload:
@@ -98,7 +98,7 @@ def _strip(data: Buffer, position: int, end: int, message: str, depth: int) -> b
         else:
             position = _skip(data, position, wire)
             if position > end:
-                raise ModelError("a field is longer than its message: the file is truncated or not an ONNX model")
+                raise ModelError("truncated, or not an ONNX model (a field is longer than its message)")
     pieces.append(data[kept:end])
     return b"".join(pieces)
 
@@ -110,7 +110,7 @@ def _skip(data: Buffer, position: int, wire: int) -> int:
         return position + 4
     if wire == _FIXED64:
         return position + 8
-    raise ModelError(f"byte {position} begins a field of wire type {wire}: this is not an ONNX model")
+    raise ModelError(f"not an ONNX model (byte {position} begins a field of wire type {wire})")
 
 
 def _varint(data: Buffer, position: int) -> tuple[int, int]:
@@ -123,7 +123,7 @@ def _varint(data: Buffer, position: int) -> tuple[int, int]:
             return value, position
         shift += 7
         if shift > 63:
-            raise ModelError(f"byte {position} is in a number that does not end: this is not an ONNX model")
+            raise ModelError(f"not an ONNX model (byte {position} is in a number that does not end)")
 
 
 def _encode(value: int) -> bytes:
