@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from costmodel.cost import Cost
-from costmodel.dims import Dim, is_symbolic
+from costmodel.dims import Dim
 from costmodel.errors import ModelError, UsageError
 from costmodel.graph import Counting, Graph, Node
+from costmodel.ops import find
 
 SCHEMA = "costmodel.analysis/1"
-ZOO = "zoo:"
 
 ModelReference = str | os.PathLike[str] | Graph
 SortKey = Literal["mult_adds", "memory_access", "params"]
@@ -25,7 +25,8 @@ SortKey = Literal["mult_adds", "memory_access", "params"]
 class Coverage:
     """How many operators are counted exactly, approximately, or not at all beyond their bytes.
 
-    unknown_ops: the types of the last kind, each once.
+    unknown_ops: the types that no formula is registered for, each once; an operator of another type is
+        unknown where the shapes of its inputs are.
     """
 
     counted: int
@@ -36,11 +37,12 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Operators that share a type or a module, and what they cost together."""
+    """Operators that share a type or a module, what they cost together, and how far that can be trusted."""
 
     name: str
     operators: int
     cost: Cost
+    coverage: Coverage
 
 
 @dataclass(frozen=True)
@@ -71,33 +73,46 @@ class Analysis:
     @cached_property
     def coverage(self) -> Coverage:
         """How far the totals can be trusted."""
-        kinds = Counter(node.counting for node in self.operators)
-        unknown = {node.qualified_type: None for node in self.operators if node.counting is Counting.UNKNOWN}
-        return Coverage(kinds[Counting.COUNTED], kinds[Counting.APPROXIMATED], kinds[Counting.UNKNOWN], tuple(unknown))
+        return _coverage(self.operators)
 
     def top(self, count: int, key: SortKey = "mult_adds") -> tuple[Node, ...]:
-        """The `count` dearest operators, ties in the order of execution. Not for symbolic costs."""
-        return tuple(sorted(self.operators, key=lambda node: _descending(node.cost, key))[:count])
+        """The `count` dearest operators, ties in the order of execution.
+
+        Raises UsageError for another key, a negative count, and costs that are columns or expressions.
+        """
+        if key not in get_args(SortKey):
+            raise UsageError(f"top: key is {key!r}; it is one of {', '.join(get_args(SortKey))}")
+        if count < 0:
+            raise UsageError(f"top: count is {count}; give a number from 0")
+        rank = _rank([node.cost for node in self.operators], key)
+        if rank is None:
+            raise UsageError(f"{self.model}: only ints can be ranked, and {key} has columns or symbols; give all sizes")
+        return tuple(sorted(self.operators, key=lambda node: rank(node.cost))[:count])
 
     def by_type(self) -> tuple[Group, ...]:
-        """The operators summed by their type, dearest first."""
-        return self._grouped(lambda node: node.qualified_type)
+        """The operators summed by their type, dearest first; in the order of execution where costs are no ints."""
+        groups = self._grouped(lambda node: node.qualified_type)
+        rank = _rank([group.cost for group in groups], "mult_adds")
+        return tuple(groups if rank is None else sorted(groups, key=lambda group: rank(group.cost)))
 
     def by_module(self, depth: int | None = None) -> tuple[Group, ...]:
         """The operators summed by the module that they belong to, in the order of execution.
 
-        depth: how many parts of the module's path to keep; all when None.
+        depth: how many parts of the module's path to keep, so that its children are summed with it; all
+            when None. Raises UsageError for a depth below 1.
         """
-        return self._grouped(lambda node: ".".join(node.module.split(".")[:depth]), ordered=False)
+        if depth is not None and depth < 1:
+            raise UsageError(f"by_module: depth is {depth}; give a number from 1")
+        return tuple(self._grouped(lambda node: ".".join(node.module.split(".")[:depth])))
 
-    def _grouped(self, name: Callable[[Node], str], ordered: bool = True) -> tuple[Group, ...]:
+    def _grouped(self, name: Callable[[Node], str]) -> list[Group]:
         members: dict[str, list[Node]] = {}
         for node in self.operators:
             members.setdefault(name(node), []).append(node)
-        groups = [Group(key, len(nodes), Cost.total(n.cost for n in nodes)) for key, nodes in members.items()]
-        if ordered and not any(is_symbolic(group.cost.mult_adds) for group in groups):
-            groups.sort(key=lambda group: _descending(group.cost, "mult_adds"))
-        return tuple(groups)
+        return [
+            Group(key, len(nodes), Cost.total(node.cost for node in nodes), _coverage(nodes))
+            for key, nodes in members.items()
+        ]
 
     def to_records(self) -> Iterator[dict[str, Any]]:
         """One flat dictionary an operator, in the order of execution."""
@@ -149,8 +164,26 @@ def cost_record(cost: Cost) -> dict[str, Dim]:
     }
 
 
-def _descending(cost: Cost, key: SortKey) -> tuple[Any, ...]:
-    return -getattr(cost, key), -cost.memory_access, -cost.element_ops
+def _coverage(nodes: Iterable[Node]) -> Coverage:
+    kinds: Counter[Counting] = Counter()
+    unknown: dict[str, None] = {}
+    for node in nodes:
+        kinds[node.counting] += 1
+        if node.counting is Counting.UNKNOWN and find(node.op_type, node.domain) is None:
+            unknown[node.qualified_type] = None
+    return Coverage(kinds[Counting.COUNTED], kinds[Counting.APPROXIMATED], kinds[Counting.UNKNOWN], tuple(unknown))
+
+
+def _rank(costs: Sequence[Cost], key: SortKey) -> Callable[[Cost], tuple[int, ...]] | None:
+    """What to sort by so that the dearest come first, ties by what else is an int; None where key is not."""
+    names = [
+        name
+        for name in (key, "memory_access", "element_ops")
+        if all(isinstance(getattr(cost, name), int) for cost in costs)
+    ]
+    if key not in names:
+        return None
+    return lambda cost: tuple(-getattr(cost, name) for name in names)
 
 
 def analyze(
@@ -168,8 +201,9 @@ def analyze(
 
     model: the path of an ONNX file, `zoo:NAME[,key=value...]`, or a Graph.
     dims: sizes of an ONNX model's free dims by name. shapes: whole shapes of inputs by name; a string in
-        one is a symbol's name. batch: the leading dim of every input. values: elements of inputs that
-        shapes are computed from (the size to resize to, say).
+        one is a symbol's name. batch: the leading dim of every input, of a zoo network too (there also an
+        integer column or a sympy symbol). values: elements of inputs that shapes are computed from (the
+        size to resize to, say).
     strict_dims: refuse a model with free dims instead of assuming sizes for them.
     unknown: count operators that are not known by their bytes, or raise.
     symbolic: leave free dims as sympy symbols; the counts are then expressions.
@@ -177,29 +211,61 @@ def analyze(
     """
     if unknown not in ("bytes", "error"):
         raise UsageError(f"unknown={unknown!r}: it is 'bytes' or 'error'")
-    name = model.name if isinstance(model, Graph) else os.fspath(model)
-    if isinstance(model, Graph) or name.startswith(ZOO):
-        if dims or shapes or values:
-            raise UsageError(
-                f"{name}: dims, shapes and values are for ONNX models; a zoo network takes resolution, batch"
-            )
-        graph = model if isinstance(model, Graph) else _from_zoo(name, batch)
-    else:
+    read = {"dims": dims, "shapes": shapes, "values": values, "strict_dims": strict_dims, "symbolic": symbolic}
+    given = [word for word, argument in read.items() if argument]
+    name, graph = _loaded(model, given, batch)
+    if graph is None:
         from costmodel.frontends import onnx
 
         graph = onnx.load(name, onnx.Wishes(dims or {}, shapes or {}, batch, strict_dims, symbolic, values or {}))
     analysis = Analysis(name, graph)
     if unknown == "error" and analysis.coverage.unknown:
-        first = next(node for node in graph.nodes if node.counting is Counting.UNKNOWN)
-        types = ", ".join(analysis.coverage.unknown_ops)
-        raise ModelError(
-            f"{name}: {analysis.coverage.unknown} operators cannot be counted ({types}), the first is {first.name!r}: "
-            f"{first.note}; without --unknown=error they count their bytes"
-        )
+        raise ModelError(_refusal(analysis))
     return analysis
 
 
-def _from_zoo(name: str, batch: Dim | None) -> Graph:
+def _loaded(model: ModelReference, given: Sequence[str], batch: Dim | None) -> tuple[str, Graph | None]:
+    """The model's name, and its graph where no file is to be read for it.
+
+    given: arguments for the reading of a file, which nothing else takes.
+    """
+    if isinstance(model, Graph):
+        given = [*given, "batch"] if batch is not None else given
+        if given:
+            raise UsageError(f"{model.name}: a Graph has its sizes already; leave out {', '.join(given)}")
+        return model.name, model
+    name = os.fspath(model) if isinstance(model, str | os.PathLike) else None
+    if not isinstance(name, str):
+        raise UsageError(
+            f"a model is the path of an ONNX file, a name such as 'zoo:resnet18', or a Graph, not {_kind(model)}"
+        )
+    if ":" not in name:  # spares the reader of files the import of all networks
+        return name, None
     from costmodel import zoo
 
-    return zoo.load(name if batch is None else f"{name},batch={batch}")
+    if not name.startswith(zoo.PREFIX):
+        return name, None
+    if given:
+        raise UsageError(
+            f"{name}: {', '.join(given)}: for ONNX models only; a zoo network takes batch, and its options as in "
+            f"{zoo.PREFIX}NAME,resolution=192"
+        )
+    return name, zoo.load(name, **({} if batch is None else {"batch": batch}))
+
+
+def _kind(value: object) -> str:
+    kind = type(value)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _refusal(analysis: Analysis) -> str:
+    """Why --unknown=error refuses the model, in one sentence."""
+    coverage = analysis.coverage
+    first = next(node for node in analysis.operators if node.counting is Counting.UNKNOWN)
+    count = "1 operator" if coverage.unknown == 1 else f"{coverage.unknown} operators"
+    types = f"; no formula for {', '.join(coverage.unknown_ops)}" if coverage.unknown_ops else ""
+    shape = "" if coverage.unknown_ops else "give the shapes of the inputs (--shape, --dim), or "
+    return (
+        f"{analysis.model}: {count} cannot be counted, first {first.name!r} ({first.qualified_type}): {first.note}"
+        f"{types}; {shape}leave out --unknown=error to count bytes only"
+    )

@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from costmodel import zoo
+from costmodel.analysis import analyze
 from costmodel.assembler import GraphAssembler
 from costmodel.builder import GraphBuilder
 from costmodel.columns import Column
 from costmodel.cost import Cost
 from costmodel.dims import symbol
-from costmodel.errors import ModelError, ShapeError
+from costmodel.errors import ModelError, ShapeError, UsageError
 from costmodel.graph import Counting, Graph, Node, TensorSpec
 
 COUNTS = [field.name for field in fields(Cost)]
@@ -356,3 +357,61 @@ def test_a_weight_of_a_piece_that_is_dropped_is_counted_by_the_next_one_that_use
     b.node("MatMul", [x, w], name="kept")
     [node] = b.build().nodes
     assert (node.name, node.cost.params) == ("kept", 49)
+
+
+# -- analyzing
+
+
+def test_only_what_can_be_read_is_a_model() -> None:
+    for thing, kind in ((b"model.onnx", "bytes"), (None, "NoneType"), (np.zeros(3), r"numpy\.ndarray"), (3, "int")):
+        with pytest.raises(UsageError, match=f"or a Graph, not {kind}"):
+            analyze(thing)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [{"dims": {"n": 1}}, {"shapes": {"x": (1,)}}, {"values": {"x": (1,)}}, {"strict_dims": True}, {"symbolic": True}],
+    ids=lambda argument: next(iter(argument)),
+)
+def test_arguments_for_files_are_refused_elsewhere(argument: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=f"block: a Graph has its sizes already; leave out {next(iter(argument))}"):
+        analyze(block(), **argument)
+    with pytest.raises(UsageError, match=f"zoo:resnet18: {next(iter(argument))}: for ONNX models only"):
+        analyze("zoo:resnet18", **argument)
+
+
+def test_a_graph_has_its_batch_already() -> None:
+    with pytest.raises(UsageError, match="leave out batch"):
+        analyze(block(), batch=3)
+
+
+def test_a_zoo_network_takes_any_kind_of_batch() -> None:
+    sizes = [1, 2, 5]
+    column = analyze("zoo:resnet18", batch=Column(np.array(sizes)))
+    formula = analyze("zoo:resnet18", batch=symbol("N"))
+    for i, size in enumerate(sizes):
+        expected = analyze("zoo:resnet18", batch=size).totals.mult_adds
+        assert column.totals.mult_adds.values[i] == expected
+        assert formula.totals.mult_adds.subs({symbol("N"): size}) == expected
+    with pytest.raises(UsageError, match="batch is 0"):
+        analyze("zoo:resnet18", batch=0)
+
+
+@pytest.mark.parametrize("batch", [Column(np.array([1, 2])), symbol("N")], ids=["column", "symbol"])
+def test_what_is_no_int_is_not_ranked(batch: Any) -> None:
+    analysis = analyze(block(batch))
+    assert [group.name for group in analysis.by_type()] == list(dict.fromkeys(n.op_type for n in analysis.operators))
+    with pytest.raises(UsageError, match="only ints can be ranked"):
+        analysis.top(3)
+    dearest = analysis.top(2, "params")
+    assert [node.cost.params for node in dearest] == sorted(n.cost.params for n in analysis.operators)[:-3:-1]
+
+
+def test_top_and_depth_refuse_what_they_cannot_use() -> None:
+    analysis = analyze(block())
+    assert analysis.top(0) == ()
+    for count, key, says in ((3, "latency", "key is 'latency'"), (-1, "mult_adds", "count is -1")):
+        with pytest.raises(UsageError, match=says):
+            analysis.top(count, key)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="depth is 0"):
+        analysis.by_module(0)

@@ -48,3 +48,7 @@ def test_every_verb_and_option_that_the_readme_uses_exists(capsys: pytest.Captur
         lines = [line for line in "\n".join(blocks("sh")).splitlines() if line.startswith(f"costmodel {verb} ")]
         for option in set(re.findall(r"(?<=\s)--?[a-z-]+", " ".join(line.partition("#")[0] for line in lines))):
             assert option in described
+
+
+def test_the_console_example_fits_a_terminal() -> None:
+    assert all(len(line) <= 80 for line in blocks("console")[0].splitlines())

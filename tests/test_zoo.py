@@ -82,12 +82,20 @@ def test_options_from_python_equal_options_as_text():
     assert text.name == python.name
 
 
+def test_a_reference_and_python_values_together():
+    graph = zoo.load("zoo:resnet18,resolution=97", batch=3, classes=10)
+    assert graph.name == "zoo:resnet18,batch=3,resolution=97,classes=10"
+    with pytest.raises(UsageError, match="option 'batch' is given twice"):
+        zoo.load("zoo:resnet18,batch=1", batch=3)
+
+
 @pytest.mark.parametrize(
     ("reference", "parts"),
     [
         ("zoo:resnt18", ("zoo:resnt18", "did you mean 'resnet18'?")),
         ("shufflenet", ("zoo:shufflenet", "did you mean 'shufflenet_v", "mobilenet_v1")),
-        ("", ("no network has this name", "resnet18")),
+        ("", ("no network is named; there are: ", "resnet18")),
+        ("zoo:qqqqqq", ("zoo:qqqqqq: no network has this name; there are: mobilenet_v1, ",)),
         ("zoo:resnet18,", ("zoo:resnet18,", "key=value")),
         ("zoo:resnet18,batch", ("'batch'", "key=value")),
         ("zoo:resnet18,batch=1,batch=2", ("'batch'", "twice")),

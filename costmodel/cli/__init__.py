@@ -7,12 +7,14 @@ stderr saying what, where and what to do. Tracebacks only with --debug.
 from __future__ import annotations
 
 import argparse
+import difflib
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 from costmodel.cli.output import silence_stdout
-from costmodel.errors import CostModelError
+from costmodel.errors import CostModelError, UsageError
 
 LONGEST_MESSAGE = 2000  # characters; a name in a damaged file can have millions
 
@@ -61,17 +63,32 @@ def _run(words: list[str]) -> int:
     parser.add_argument("--version", action="store_true", help="print the version and stop")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=_Parser)
     chosen = next((word for word in words if not word.startswith("-")), None)
+    if chosen is not None and chosen == words[0] and chosen not in VERBS:
+        raise UsageError(_no_verb(chosen))
+    parsers = {}
     for verb, (module, summary) in VERBS.items():
         verb_parser = verbs.add_parser(verb, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        parsers[verb] = verb_parser
         if verb == chosen:
             import_module(module).add_arguments(verb_parser)
-    options = parser.parse_args(words)
+    options, extra = parser.parse_known_args(words)
+    if extra:
+        parsers.get(options.verb, parser).error(f"unrecognized arguments: {' '.join(extra)}")
     if options.version:
         print(_version())
         return 0
     if options.verb is None:
         parser.error("no verb is given")
     return int(import_module(VERBS[options.verb][0]).run(options))
+
+
+def _no_verb(word: str) -> str:
+    """What to say to a first word that is no verb: the nearest one, or that a model needs one before it."""
+    if word.endswith(".onnx") or word.startswith("zoo:") or os.path.isfile(word):
+        return f"{word}: a model, not a verb; did you mean `costmodel analyze {word}`?"
+    near = difflib.get_close_matches(word[:100], VERBS, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(VERBS)}"
+    return f"{word}: no such verb; {hint}"
 
 
 def _version() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from typing import Any
 
 from costmodel.analysis import analyze
@@ -18,7 +19,10 @@ FORMATS = ("text", "json", "csv", "markdown")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
     parser.add_argument("model", metavar="MODEL", help="a .onnx file, or zoo:NAME[,key=value...]")
-    inputs = parser.add_argument_group("inputs")
+    inputs = parser.add_argument_group(
+        "inputs",
+        "An input's name is printed at the top of the text; a free dim's name at its end, with the size assumed.",
+    )
     inputs.add_argument("--batch", type=_size, metavar="N", help="the leading dim of every input")
     inputs.add_argument("--dim", action="append", default=[], metavar="NAME=N", help="the size of a free dim")
     inputs.add_argument(
@@ -33,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="INPUT=2,3",
-        help="elements of an input that sizes depend on",
+        help="what an input holds, where shapes are computed from it (the size that an image is resized to, say)",
     )
     inputs.add_argument("--strict-dims", action="store_true", help="refuse free dims instead of assuming sizes")
     inputs.add_argument(
@@ -43,15 +47,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="operators not known: count bytes, or refuse",
     )
     output = parser.add_argument_group("output")
-    output.add_argument("--format", choices=FORMATS, default="text")
+    output.add_argument(
+        "--format",
+        choices=FORMATS,
+        default="text",
+        help="text (the default); json always holds everything: --by, --depth, --top and --sort do not change it",
+    )
     output.add_argument("-o", "--output", metavar="FILE", help="write to FILE instead of stdout")
-    output.add_argument("--by", choices=("op", "type", "module"), default="op", help="rows of the table")
-    output.add_argument("--top", type=_size, metavar="N", help="only the N dearest rows (text: 10 operators)")
-    output.add_argument("--sort", choices=("mult_adds", "memory_access", "params"), default="mult_adds")
+    output.add_argument("--by", choices=("op", "type", "module"), default="op", help="rows of the table (default: op)")
+    output.add_argument(
+        "--depth", type=_size, metavar="N", help="with --by module: keep N parts of its path, children summed with it"
+    )
+    output.add_argument("--top", type=_size, metavar="N", help="only the N dearest rows (text, markdown: 10 operators)")
+    output.add_argument(
+        "--sort",
+        choices=("mult_adds", "memory_access", "params"),
+        help="what is dear (default: mult_adds); csv and modules are in the order of execution without it and --top",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Analyze and print; gives the exit status."""
+    if options.depth is not None and options.by != "module":
+        raise UsageError(f"--depth {options.depth}: it cuts the paths of modules; give --by module with it")
     with busy(f"Analyzing {options.model}"):
         analysis = analyze(
             options.model,
@@ -63,11 +81,16 @@ def run(options: argparse.Namespace) -> int:
             unknown=options.unknown,
         )
     write(_rendered(analysis, options), options.output)
+    if options.format == "csv":
+        from costmodel.report.coverage import notices
+
+        for line in notices(analysis):
+            print(line, file=sys.stderr)
     return 0
 
 
 def _rendered(analysis: Any, options: argparse.Namespace) -> str:
-    view = View(options.by, options.top, options.sort)
+    view = View(options.by, options.top, options.sort, options.depth)
     if options.format == "json":
         from costmodel.report import json
 

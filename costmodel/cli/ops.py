@@ -28,10 +28,14 @@ def run(options: argparse.Namespace) -> int:
     if options.name is None:
         write(report.render_list(known, terminal_width(), use_color()), None)
         return 0
-    chosen = [op for op in known if options.name.lower() in (op.op_type.lower(), op.qualified_type.lower())]
-    if not chosen:
+    name = options.name.lower()
+    same_type = [op for op in known if name in (op.op_type.lower(), op.qualified_type.lower())]
+    if not same_type:
         raise UsageError(f"ops {options.name}: no such operator; {_remedy(options.name, known)}")
-    write("\n".join(report.render_formulas(op) for op in chosen), None)
+    chosen = [op for op in same_type if op.qualified_type.lower() == name] or same_type
+    others = [op.qualified_type for op in same_type if op not in chosen]
+    text = "\n".join(report.render_formulas(op) for op in chosen)
+    write(text + (f"\nOf the same name: {', '.join(others)}\n" if others else ""), None)
     return 0
 
 

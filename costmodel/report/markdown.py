@@ -5,46 +5,40 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from costmodel.analysis import Analysis
-from costmodel.report.numbers import exact, share, short
-from costmodel.report.rows import View, rows
-from costmodel.report.text import DEFAULT_TOP, coverage_line
+from costmodel.report.coverage import LOWER_BOUNDS, assumption_lines, bound, coverage_line, reason_lines
+from costmodel.report.numbers import exact
+from costmodel.report.rows import View, count_cells, count_heads, inputs, rows
 
 
 def render(analysis: Analysis, view: View) -> str:
     """Totals, the rows of a view, and the coverage."""
-    if view.by == "op" and view.top is None:
-        view = View(view.by, DEFAULT_TOP, view.sort)
+    view = view.short()
     cost = analysis.totals
+    others = (cost.params, cost.memory_access, cost.bytes, len(analysis.operators))
     totals = _table(
-        ("mult-adds (the paper's FLOPs)", "parameters", "memory access (elements)", "bytes", "operators"),
-        [
-            [
-                *map(
-                    exact,
-                    (cost.mult_adds, cost.params, cost.memory_access, cost.bytes, len(analysis.operators)),
-                )
-            ]
-        ],
+        ("input", "mult-adds (the paper's FLOPs)", "parameters", "memory access (elements)", "bytes", "operators"),
+        [[_escape(inputs(analysis)), f"{bound(analysis)}{exact(cost.mult_adds)}", *map(exact, others)]],
     )
     head = ("operator", "type", "output") if view.by == "op" else (view.by, "operators")
     body = [
         [
             _escape(row.label),
             *([_escape(row.op), row.output_shape] if view.by == "op" else [str(row.operators)]),
-            short(row.cost.mult_adds),
-            share(row.cost.mult_adds, cost.mult_adds),
-            short(row.cost.params),
-            short(row.cost.memory_access),
+            *count_cells(row, view, cost),
         ]
         for row in rows(analysis, view)
     ]
-    operators = _table((*head, "mult-adds", "share", "params", "memory access"), body)
-    lines = [coverage_line(analysis), *analysis.notes]
-    return (
-        f"### {_escape(analysis.model)}\n\n{totals}\n{operators}\n"
-        + "\n".join(f"{_escape(li)}  " for li in lines)
-        + "\n"
-    )
+    shown = _table((*head, *count_heads(view)), body)
+    return f"### {_escape(analysis.model)}\n\n{totals}\n{shown}\n{_trust(analysis)}"
+
+
+def _trust(analysis: Analysis) -> str:
+    """Coverage, its reasons as a list, and what was assumed."""
+    reasons = [f"- {_escape(line)}" for line in reason_lines(analysis)]
+    after = [LOWER_BOUNDS] if analysis.coverage.unknown else []
+    after += assumption_lines(analysis)
+    blocks = [_escape(coverage_line(analysis)), "\n".join(reasons), "  \n".join(map(_escape, after))]
+    return "\n\n".join(filter(None, blocks)) + "\n"
 
 
 def _table(head: Iterable[str], body: Iterable[Iterable[str]]) -> str:

@@ -15,7 +15,7 @@ from costmodel.report.tables import table, to_text
 
 _MEANING = (
     ("mult_adds", "mult-adds"),
-    ("element_ops", "other operations"),
+    ("element_ops", "element ops"),
     ("memory_access", "memory access"),
 )
 
@@ -31,7 +31,7 @@ def render_list(known: Sequence[Operator], width: int | None, color: bool) -> st
 
 
 def render_formulas(op: Operator) -> str:
-    """An operator's inputs, attributes and formulas, on the dims of its example."""
+    """An operator's formula in words, and its example: inputs, attributes and the counts on their dims."""
     lines = [op.qualified_type, f"  {op.summary}", ""]
     try:
         inputs = inputs_of(op, symbol)
@@ -51,4 +51,4 @@ def render_formulas(op: Operator) -> str:
         rows.add_row(meaning, "", str(getattr(applied.cost, field)))
     if applied.note:
         rows.add_row("note", "", applied.note)
-    return "\n".join(lines) + to_text(rows)
+    return "\n".join([*lines, "Example\n"]) + to_text(rows)

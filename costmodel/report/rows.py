@@ -1,16 +1,22 @@
-"""The rows that tables show: the dearest operators, or groups of them."""
+"""The rows that tables show, and their columns of counts: the dearest operators, or groups of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from costmodel.analysis import Analysis, SortKey
+from costmodel.analysis import Analysis, Coverage, Group, SortKey
 from costmodel.cost import Cost
-from costmodel.graph import Counting, Node
+from costmodel.dims import show_shape
+from costmodel.graph import Node
+from costmodel.report.numbers import share, short
 
 By = Literal["op", "type", "module"]
+
+DEFAULT_TOP = 10  # operators that a table for people has unless more are asked for
+_MOST_INPUTS = 3
+_COUNTS: dict[SortKey, str] = {"mult_adds": "mult-adds", "params": "params", "memory_access": "mem. access"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,17 +24,33 @@ class View:
     """What of an analysis to show.
 
     by: single operators, or operators summed by type or by module. top: at most so many rows, the
-    dearest; None for all. sort: what is dear.
+    dearest; None for all. sort: what is dear; None for the order of execution where all rows are shown
+    (types: always dearest first). depth: parts of a module's path to keep; None for all.
     """
 
     by: By = "op"
     top: int | None = None
-    sort: SortKey = "mult_adds"
+    sort: SortKey | None = None
+    depth: int | None = None
+
+    @property
+    def key(self) -> SortKey:
+        """What is dear."""
+        return self.sort or "mult_adds"
+
+    def short(self) -> View:
+        """The same, with as many operators as people read."""
+        return replace(self, top=DEFAULT_TOP) if self.by == "op" and self.top is None else self
+
+    @property
+    def shares(self) -> tuple[SortKey, ...]:
+        """The counts whose share of the total is shown."""
+        return (self.key,) if self.by == "op" else ("mult_adds", "memory_access")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: an operator (type and output shape given) or a group (count given).
+    """One row: a single operator (node and output shape given), or a group of them.
 
     label: the name as people look for it; an operator's name with its module where it does not tell.
     """
@@ -36,22 +58,62 @@ class Row:
     name: str
     label: str
     cost: Cost
-    op: str = ""
+    node: Node | None = None
     output_shape: str = ""
     operators: int = 1
-    counting: Counting = Counting.COUNTED
+    coverage: Coverage | None = None
+
+    @property
+    def op(self) -> str:
+        """The operator's type, empty for a group."""
+        return "" if self.node is None else self.node.qualified_type
 
 
 def rows(analysis: Analysis, view: View) -> list[Row]:
-    """The rows of a view: dearest first where only some are shown, else in the order of execution."""
+    """The rows of a view: dearest first where they are sorted or cut, else in the order of execution."""
+    ranked = view.top is not None or view.sort is not None
     if view.by == "op":
-        nodes: Iterable[Node] = analysis.operators if view.top is None else analysis.top(view.top, view.sort)
+        count = len(analysis.operators) if view.top is None else view.top
+        nodes: Iterable[Node] = analysis.top(count, view.key) if ranked else analysis.operators
         return [_operator_row(analysis, node) for node in nodes]
-    groups = analysis.by_type() if view.by == "type" else analysis.by_module()
-    result = [Row(group.name, group.name or "(top)", group.cost, operators=group.operators) for group in groups]
-    if view.top is not None or view.by == "type":
-        result.sort(key=lambda row: getattr(row.cost, view.sort), reverse=True)
+    groups = analysis.by_type() if view.by == "type" else analysis.by_module(view.depth)
+    result = list(map(_group_row, groups))
+    if ranked or view.by == "type":
+        result.sort(key=lambda row: getattr(row.cost, view.key), reverse=True)
     return result[: view.top]
+
+
+def count_heads(view: View) -> list[str]:
+    """The heads of the columns that count_cells() fills."""
+    heads = []
+    for count, name in _COUNTS.items():
+        heads.append(name)
+        if count in view.shares:
+            heads.append("share" if view.by == "op" else f"share of {name}")
+    return heads
+
+
+def count_cells(row: Row, view: View, totals: Cost) -> list[str]:
+    """A row's counts, each that has one with its share of the total behind it."""
+    cells = []
+    for count in _COUNTS:
+        part = getattr(row.cost, count)
+        cells.append(short(part))
+        if count in view.shares:
+            cells.append(share(part, getattr(totals, count)))
+    return cells
+
+
+def inputs(analysis: Analysis) -> str:
+    """The network's inputs with their shapes: `image 1x3x224x224, mask 1x77`; of many the first ones."""
+    graph = analysis.graph
+    shown = [f"{name} {show_shape(graph.tensors[name].shape)}" for name in graph.inputs[:_MOST_INPUTS]]
+    return ", ".join([*shown, "..."] if len(graph.inputs) > _MOST_INPUTS else shown)
+
+
+def _group_row(group: Group) -> Row:
+    label = group.name or "(top)"
+    return Row(group.name, label, group.cost, operators=group.operators, coverage=group.coverage)
 
 
 def _operator_row(analysis: Analysis, node: Node) -> Row:
@@ -60,4 +122,4 @@ def _operator_row(analysis: Analysis, node: Node) -> Row:
     shape = "" if spec is None or spec.shape is None else "x".join(map(str, spec.shape))
     named = not node.module or "/" in node.name or node.name.startswith(node.module)
     label = node.name if named else f"{node.module}/{node.name}"
-    return Row(node.name, label, node.cost, node.qualified_type, shape, counting=node.counting)
+    return Row(node.name, label, node.cost, node, shape)

@@ -9,10 +9,15 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 
 _UNLIMITED = 1_000_000  # columns of a pipe: wide enough that no name is ever cut
+_NARROWEST = 80  # columns that every table needs; a narrower terminal wraps its lines
 
 
 def table(first: str, *numeric: str) -> Table:
-    """A table whose first column folds when it must and whose other columns are numbers."""
+    """A table whose first column folds when it must and whose other columns are numbers.
+
+    A name with a line break makes a head of two lines, on whose second line the other names stand.
+    """
+    lines = max(name.count("\n") for name in (first, *numeric)) if numeric else 0
     result = Table(
         box=box.SIMPLE_HEAD,
         show_edge=False,
@@ -21,22 +26,23 @@ def table(first: str, *numeric: str) -> Table:
         collapse_padding=True,
         header_style="bold",
     )
-    result.add_column(first, overflow="fold")
+    result.add_column("\n" * (lines - first.count("\n")) + first, overflow="fold")
     for name in numeric:
-        result.add_column(name, justify="right", no_wrap=True)
+        result.add_column("\n" * (lines - name.count("\n")) + name, justify="right", no_wrap=True)
     return result
 
 
 def to_text(content: RenderableType, width: int | None = None, color: bool = False) -> str:
     """What rich makes of the content, without trailing blanks.
 
-    width: columns of the terminal; None for a pipe, where lines are as long as they need to be.
+    width: columns of the terminal, at least 80 of them used; None for a pipe, where lines are as long as
+        they need to be.
     color: with ANSI styles.
     """
     out = StringIO()
     console = Console(
         file=out,
-        width=width or _UNLIMITED,
+        width=_UNLIMITED if width is None else max(width, _NARROWEST),
         force_terminal=color,
         color_system="standard" if color else None,
         no_color=not color,
@@ -47,8 +53,3 @@ def to_text(content: RenderableType, width: int | None = None, color: bool = Fal
     )
     console.print(content)
     return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
-
-
-def plain(text: str) -> str:
-    """Text from a file without control characters, which could steer a terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

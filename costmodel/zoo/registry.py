@@ -77,13 +77,14 @@ def networks() -> Iterator[Network]:
     return (_NETWORKS[name] for name in sorted(_NETWORKS))
 
 
-def load(reference: str) -> Graph:
+def load(reference: str, /, **options: Any) -> Graph:
     """The network that a reference names: `zoo:NAME[,key=value...]`; `zoo:` may be left out.
 
-    Raises UsageError for a name, key or value that cannot be used.
+    options: more of them, as build() takes them. Raises UsageError for a name, key or value that cannot be
+    used, and for an option that is given twice.
     """
     name, *settings = reference.removeprefix(PREFIX).split(",")
-    values: dict[str, str] = {}
+    values: dict[str, Any] = dict(options)
     for setting in settings:
         key, equals, value = (part.strip() for part in setting.partition("="))
         if not equals:
@@ -129,6 +130,8 @@ def _reference(chosen: Network, values: Mapping[str, Any]) -> str:
 def _find(name: str) -> Network:
     if name in _NETWORKS:
         return _NETWORKS[name]
+    if not name:
+        raise UsageError(f"{PREFIX}NAME: no network is named; {_remedy(name, sorted(_NETWORKS))}")
     raise UsageError(f"{PREFIX}{clip(name)}: no network has this name; {_remedy(name, sorted(_NETWORKS))}")
 
 
@@ -143,5 +146,4 @@ def _option(chosen: Network, key: str) -> Option:
 def _remedy(given: str, known: list[str]) -> str:
     """What to write instead: the nearest names, and all there are."""
     near = difflib.get_close_matches(given.lower()[:100], known, n=1, cutoff=0.6)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"{hint}There are: {', '.join(known)}"
+    return f"{f'did you mean {near[0]!r}? There' if near else 'there'} are: {', '.join(known)}"
