@@ -7,7 +7,6 @@ stderr saying what, where and what to do. Tracebacks only with --debug.
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 import sys
 from collections.abc import Sequence
@@ -86,6 +85,8 @@ def _no_verb(word: str) -> str:
     """What to say to a first word that is no verb: the nearest one, or that a model needs one before it."""
     if word.endswith(".onnx") or word.startswith("zoo:") or os.path.isfile(word):
         return f"{word}: a model, not a verb; did you mean `costmodel analyze {word}`?"
+    import difflib
+
     near = difflib.get_close_matches(word[:100], VERBS, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(VERBS)}"
     return f"{word}: no such verb; {hint}"

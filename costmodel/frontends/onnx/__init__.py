@@ -1,9 +1,12 @@
 """ONNX models: read without their weights, and turned into the graph IR.
 
-wire.py takes the weights out of the bytes, file.py parses what is left, importer.py walks the nodes
-(control_flow.py and functions.py those that hold graphs of their own), free_dims.py settles the dims
-that a model leaves free, protos.py and metadata.py translate single messages, checks.py refuses what
-is unsafe, ordering.py sorts.
+wire.py         takes the weights out of the bytes
+file.py         parses what is left
+importer.py     walks the nodes; ordering.py sorts them, control_flow.py and functions.py walk those that
+                hold graphs of their own
+free_dims.py    settles the dims that a model leaves free; solving.py finds those that the graph fixes
+protos.py       translates single messages; metadata.py those that say where an operator comes from
+checks.py       refuses what is unsafe
 """
 
 from costmodel.frontends.onnx.free_dims import Wishes

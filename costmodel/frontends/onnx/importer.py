@@ -14,10 +14,11 @@ from costmodel.errors import CostModelError, ModelError, ShapeError
 from costmodel.frontends.onnx import control_flow, functions
 from costmodel.frontends.onnx.checks import check_external_data, check_text
 from costmodel.frontends.onnx.file import read_model
-from costmodel.frontends.onnx.free_dims import InputShapes, Known, Wishes, few, solve
+from costmodel.frontends.onnx.free_dims import InputShapes, Known, Wishes, few
 from costmodel.frontends.onnx.metadata import origin
 from costmodel.frontends.onnx.ordering import in_order
 from costmodel.frontends.onnx.protos import attributes, declared_spec, sparse_spec, tensor_spec
+from costmodel.frontends.onnx.solving import solve
 from costmodel.graph import Graph, TensorSpec
 from costmodel.ops import canonical_domain
 
