@@ -19,7 +19,7 @@ from costmodel.report import json, text
 from costmodel.report.rows import View
 
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
-SECONDS = 5.0
+SECONDS = 20.0  # of processor time: a hang, not a slow machine
 DETERMINISTIC = settings(
     derandomize=True,
     database=None,
@@ -167,7 +167,7 @@ def _varint(number: int) -> bytes:
 def survives(content: bytes, folder: Path) -> bool:
     """Whether the model is analyzed; False for a refusal in one clear sentence. All else fails the test."""
     path = save(content, folder)
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         analysis = costmodel.analyze(path)
     except CostModelError as error:
@@ -178,7 +178,7 @@ def survives(content: bytes, folder: Path) -> bool:
         assert json.render(analysis)
         assert text.render(analysis, View())
         assert min(*(getattr(analysis.totals, name) for name in ("mult_adds", "params", "memory_access", "bytes"))) >= 0
-    assert time.perf_counter() - start < SECONDS
+    assert time.process_time() - start < SECONDS
     return analysis is not None
 
 
