@@ -64,9 +64,17 @@ class GraphBuilder(GraphAssembler):
         return self.conv(x, channels, kernel, groups=channels, name=name, **options)
 
     def conv_transpose(
-        self, x: TensorSpec, channels: Dim, kernel: Sizes, *, stride: Sizes = 1, padding: Sizes = 0,
-        groups: Dim = 1, bias: bool = False, name: str = "conv_transpose",
-    ) -> TensorSpec:  # fmt: skip
+        self,
+        x: TensorSpec,
+        channels: Dim,
+        kernel: Sizes,
+        *,
+        stride: Sizes = 1,
+        padding: Sizes = 0,
+        groups: Dim = 1,
+        bias: bool = False,
+        name: str = "conv_transpose",
+    ) -> TensorSpec:
         """Transposed convolution to `channels`."""
         rank = len(x.shape or ()) - 2
         taps = _each(kernel, rank)
@@ -147,16 +155,28 @@ class GraphBuilder(GraphAssembler):
         return self._one("Softmax", (x,), name, axis=axis)
 
     def max_pool(
-        self, x: TensorSpec, kernel: Sizes, *, stride: Sizes = 1, padding: Sizes = 0, ceil_mode: bool = False,
+        self,
+        x: TensorSpec,
+        kernel: Sizes,
+        *,
+        stride: Sizes = 1,
+        padding: Sizes = 0,
+        ceil_mode: bool = False,
         name: str = "max_pool",
-    ) -> TensorSpec:  # fmt: skip
+    ) -> TensorSpec:
         """Maximum over a sliding window."""
         return self._pool("MaxPool", x, kernel, stride, padding, ceil_mode, name)
 
     def avg_pool(
-        self, x: TensorSpec, kernel: Sizes, *, stride: Sizes = 1, padding: Sizes = 0, ceil_mode: bool = False,
+        self,
+        x: TensorSpec,
+        kernel: Sizes,
+        *,
+        stride: Sizes = 1,
+        padding: Sizes = 0,
+        ceil_mode: bool = False,
         name: str = "avg_pool",
-    ) -> TensorSpec:  # fmt: skip
+    ) -> TensorSpec:
         """Mean over a sliding window."""
         return self._pool("AveragePool", x, kernel, stride, padding, ceil_mode, name)
 

@@ -127,8 +127,16 @@ def _gather(data: Any, indices: Any, *, attributes: Mapping[str, Any], **_: Any)
     return np.asarray(taken, object) if isinstance(taken, np.ndarray) else as_value(taken)
 
 
-def _slice(data: Any, starts: Any = None, ends: Any = None, axes: Any = None, steps: Any = None,
-           *, attributes: Mapping[str, Any], **_: Any) -> Any:  # fmt: skip
+def _slice(
+    data: Any,
+    starts: Any = None,
+    ends: Any = None,
+    axes: Any = None,
+    steps: Any = None,
+    *,
+    attributes: Mapping[str, Any],
+    **_: Any,
+) -> Any:
     if starts is None:
         starts, ends = attributes["starts"], attributes["ends"]
         axes = attributes.get("axes")
@@ -147,8 +155,9 @@ def _concat(*parts: Any, attributes: Mapping[str, Any], **_: Any) -> Any:
     return np.concatenate(parts, axis=attributes.get("axis", 1))
 
 
-def _split(data: Any, _sizes: Any = None, *, attributes: Mapping[str, Any], outputs: Sequence[TensorSpec],
-           **_: Any) -> Any:  # fmt: skip
+def _split(
+    data: Any, _sizes: Any = None, *, attributes: Mapping[str, Any], outputs: Sequence[TensorSpec], **_: Any
+) -> Any:
     axis = attributes.get("axis", 0)
     sizes = [out.shape[axis] for out in outputs if out.shape is not None]
     return tuple(np.split(data, np.cumsum(np.array(sizes, np.int64))[:-1], axis=axis))

@@ -191,11 +191,22 @@ def rnn(
     "DynamicQuantizeLSTM",
     domain="com.microsoft",
     example=example(
-        "S N I", "1 I 4*H", "1 H 4*H", "1 8*H", None, None, None, None, "1", "1", "1", "1",
+        "S N I",
+        "1 I 4*H",
+        "1 H 4*H",
+        "1 8*H",
+        None,
+        None,
+        None,
+        None,
+        "1",
+        "1",
+        "1",
+        "1",
         dtypes={1: "int8", 2: "int8", 9: "int8", 11: "int8"},
     ),
     settings=("sequence_lens", "w_scale", "w_zero_point", "r_scale", "r_zero_point"),
-)  # fmt: skip
+)
 def dynamic_quantize_lstm(
     x: TensorSpec,
     w: TensorSpec,

@@ -30,8 +30,8 @@ def solve(equalities: Iterable[tuple[Dim, Dim]], free: Sequence[FreeDim]) -> dic
     return solved
 
 
-def _names(dim: Dim) -> set[str]:
-    return {s.name for s in dim.free_symbols} if is_symbolic(dim) else set()  # type: ignore[union-attr]
+def _names(dim: Any) -> set[str]:
+    return {s.name for s in dim.free_symbols} if is_symbolic(dim) else set()
 
 
 def _agree(left: Dim, right: Dim, sizes: Mapping[str, Dim], unknown: list[str]) -> dict[str, Dim]:

@@ -94,10 +94,19 @@ def attention(
     """mult_adds = tokens x input size x (columns of weights) + heads x queries x keys x (head sizes
     of keys + values)."""
     return _self_attention(
-        x, weights, bias, past, num_heads, mask_index, attention_bias, unidirectional,
-        filled=past_sequence_length, shared=past_present_share_buffer, sizes=qkv_hidden_sizes,
+        x,
+        weights,
+        bias,
+        past,
+        num_heads,
+        mask_index,
+        attention_bias,
+        unidirectional,
+        filled=past_sequence_length,
+        shared=past_present_share_buffer,
+        sizes=qkv_hidden_sizes,
         rotary=do_rotary,
-    )  # fmt: skip
+    )
 
 
 @operator(
@@ -124,9 +133,17 @@ def decoder_masked_self_attention(
 ) -> Result:
     """Attention for one new token a sequence."""
     return _self_attention(
-        x, weights, bias, needed(past, "past"), num_heads, mask_index, attention_bias,
-        filled=past_sequence_length, shared=past_present_share_buffer, rotary=do_rotary,
-    )  # fmt: skip
+        x,
+        weights,
+        bias,
+        needed(past, "past"),
+        num_heads,
+        mask_index,
+        attention_bias,
+        filled=past_sequence_length,
+        shared=past_present_share_buffer,
+        rotary=do_rotary,
+    )
 
 
 @operator(
@@ -154,9 +171,17 @@ def q_attention(
 ) -> Result:
     """Attention with an 8-bit projection; rescaling each projected element is two operations."""
     work = _self_attention(
-        x, weights, bias, past, num_heads, mask_index, unidirectional,
-        shared=past_present_share_buffer, rotary=do_rotary, dtype=bias.dtype,
-    )  # fmt: skip
+        x,
+        weights,
+        bias,
+        past,
+        num_heads,
+        mask_index,
+        unidirectional,
+        shared=past_present_share_buffer,
+        rotary=do_rotary,
+        dtype=bias.dtype,
+    )
     batch, length, _ = dims(x)
     return fused(work, element_ops=2 * batch * length * dims(weights)[1])
 

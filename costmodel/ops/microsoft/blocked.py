@@ -45,9 +45,18 @@ def blocked_conv(
         raise ShapeError(f"the weight takes {filled} channels; the input has {channels}")
     whole = TensorSpec((batch, filled, *size), x.dtype, x.name)
     return fused_convolution(
-        whole, w, b, total, activation, auto_pad=auto_pad, dilations=dilations, group=group,
-        kernel_shape=kernel_shape, pads=pads, strides=strides,
-    )  # fmt: skip
+        whole,
+        w,
+        b,
+        total,
+        activation,
+        auto_pad=auto_pad,
+        dilations=dilations,
+        group=group,
+        kernel_shape=kernel_shape,
+        pads=pads,
+        strides=strides,
+    )
 
 
 @operator("ReorderInput", domain=DOMAIN, example=example("N H W C", channels_last=1))

@@ -53,10 +53,18 @@ def fused_conv(
 ) -> Result:
     """mult_adds as Conv; a residual and an activation are operations an output element."""
     return fused_convolution(
-        x, w, b, z, activation, auto_pad=auto_pad, dilations=dilations, group=group,
+        x,
+        w,
+        b,
+        z,
+        activation,
+        auto_pad=auto_pad,
+        dilations=dilations,
+        group=group,
         kernel_shape=kernel_shape,
-        pads=pads, strides=strides,
-    )  # fmt: skip
+        pads=pads,
+        strides=strides,
+    )
 
 
 _NHWC = example("N H W C", "M C 3 3", "M", pads=(1, 1, 1, 1))
@@ -81,9 +89,18 @@ def nhwc_fused_conv(
 ) -> Result:
     """As FusedConv, with channels last."""
     work = fused_convolution(
-        channels_first(x), w, b, None if z is None else channels_first(z), activation, auto_pad=auto_pad,
-        dilations=dilations, group=group, kernel_shape=kernel_shape, pads=pads, strides=strides,
-    )  # fmt: skip
+        channels_first(x),
+        w,
+        b,
+        None if z is None else channels_first(z),
+        activation,
+        auto_pad=auto_pad,
+        dilations=dilations,
+        group=group,
+        kernel_shape=kernel_shape,
+        pads=pads,
+        strides=strides,
+    )
     return back(work)
 
 
@@ -106,10 +123,19 @@ def nhwc_conv_transpose(
 ) -> Result:
     """As ConvTranspose, with channels last, then an activation."""
     work = of(
-        "ConvTranspose", channels_first(x), w, b, auto_pad=auto_pad, dilations=dilations, group=group,
-        kernel_shape=kernel_shape, output_padding=output_padding, output_shape=output_shape, pads=pads,
+        "ConvTranspose",
+        channels_first(x),
+        w,
+        b,
+        auto_pad=auto_pad,
+        dilations=dilations,
+        group=group,
+        kernel_shape=kernel_shape,
+        output_padding=output_padding,
+        output_shape=output_shape,
+        pads=pads,
         strides=strides,
-    )  # fmt: skip
+    )
     return back(fused(work, activated(activation, work.outputs[0])))
 
 
@@ -155,11 +181,20 @@ def conv_transpose_with_dynamic_pads(
     "QLinearConv",
     domain=DOMAIN,
     example=example(
-        "N H W C", "", "", "M C 3 3", "", "", "", "", "M",
-        dtypes={0: "uint8", 3: "int8", 7: "uint8", 8: "int32"}, channels_last=1,
+        "N H W C",
+        "",
+        "",
+        "M C 3 3",
+        "",
+        "",
+        "",
+        "",
+        "M",
+        dtypes={0: "uint8", 3: "int8", 7: "uint8", 8: "int32"},
+        channels_last=1,
     ),
     settings=("x_scale", "x_zero_point", "w_scale", "w_zero_point", "y_scale", "y_zero_point"),
-)  # fmt: skip
+)
 def qlinear_conv(
     x: TensorSpec,
     x_scale: TensorSpec,
@@ -182,10 +217,21 @@ def qlinear_conv(
 ) -> Result:
     """As ONNX's QLinearConv, with channels last where asked."""
     work = of(
-        "QLinearConv", channels_first(x) if channels_last else x, x_scale, x_zero_point, w, w_scale,
+        "QLinearConv",
+        channels_first(x) if channels_last else x,
+        x_scale,
+        x_zero_point,
+        w,
+        w_scale,
         w_zero_point,
-        y_scale, y_zero_point, b, auto_pad=auto_pad, dilations=dilations, group=group,
+        y_scale,
+        y_zero_point,
+        b,
+        auto_pad=auto_pad,
+        dilations=dilations,
+        group=group,
         kernel_shape=kernel_shape,
-        pads=pads, strides=strides,
-    )  # fmt: skip
+        pads=pads,
+        strides=strides,
+    )
     return back(work) if channels_last else work

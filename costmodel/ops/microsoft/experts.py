@@ -95,15 +95,33 @@ def moe(
     "QMoE",
     domain=DOMAIN,
     example=example(
-        "T 2*H", "T 8", "8 4*I H", "8 4*I", None, "8 2*H I", "8 2*H",
-        dtypes={2: "uint8", 5: "uint8"}, k=2, activation_type="swiglu", swiglu_fusion=1,
+        "T 2*H",
+        "T 8",
+        "8 4*I H",
+        "8 4*I",
+        None,
+        "8 2*H I",
+        "8 2*H",
+        dtypes={2: "uint8", 5: "uint8"},
+        k=2,
+        activation_type="swiglu",
+        swiglu_fusion=1,
     ),
     settings=(
-        "fc1_scales", "fc2_scales", "fc3_scales", "fc1_zero_points", "fc2_zero_points", "fc3_zero_points",
-        "fc1_global_scale", "fc2_global_scale", "fc1_act_scale", "fc2_act_scale", "fc1_act_block_scale",
+        "fc1_scales",
+        "fc2_scales",
+        "fc3_scales",
+        "fc1_zero_points",
+        "fc2_zero_points",
+        "fc3_zero_points",
+        "fc1_global_scale",
+        "fc2_global_scale",
+        "fc1_act_scale",
+        "fc2_act_scale",
+        "fc1_act_block_scale",
         "fc2_act_block_scale",
     ),
-)  # fmt: skip
+)
 def q_moe(
     x: TensorSpec,
     router_probs: TensorSpec,
@@ -138,9 +156,19 @@ def q_moe(
 ) -> Result:
     """As MoE, with packed weights; dequantising is two operations for each weight that is read."""
     stored = {
-        2: fc1, 3: fc1_scales, 4: fc1_bias, 5: needed(fc2, "fc2_experts_weights"), 6: fc2_scales, 7: fc2_bias,
-        8: fc3, 9: fc3_scales, 10: fc3_bias, 11: fc1_zero_points, 12: fc2_zero_points, 13: fc3_zero_points,
-    }  # fmt: skip
+        2: fc1,
+        3: fc1_scales,
+        4: fc1_bias,
+        5: needed(fc2, "fc2_experts_weights"),
+        6: fc2_scales,
+        7: fc2_bias,
+        8: fc3,
+        9: fc3_scales,
+        10: fc3_bias,
+        11: fc1_zero_points,
+        12: fc2_zero_points,
+        13: fc3_zero_points,
+    }
     bits = {2: fc1_expert_weight_bits, 5: fc2_expert_weight_bits, 8: fc3_expert_weight_bits}
     layers = {
         i: _unpacked(spec, own or expert_weight_bits) for i, own in bits.items() if (spec := stored[i]) is not None

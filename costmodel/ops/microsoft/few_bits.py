@@ -112,11 +112,21 @@ def matmul_fp4_weight(
     "MatMulNBitsMlp",
     domain=DOMAIN,
     example=example(
-        "B M 64", None, None, "96 2 16", "96 2", None, "96 2 16", "96 2",
-        dtypes={3: "uint8", 6: "uint8"}, K=64, N=96, activation="silu",
+        "B M 64",
+        None,
+        None,
+        "96 2 16",
+        "96 2",
+        None,
+        "96 2 16",
+        "96 2",
+        dtypes={3: "uint8", 6: "uint8"},
+        K=64,
+        N=96,
+        activation="silu",
     ),
     settings=("gate_scales", "up_scales"),
-)  # fmt: skip
+)
 def matmul_nbits_mlp(
     a: TensorSpec,
     skip: TensorSpec | None = None,
@@ -152,11 +162,24 @@ def matmul_nbits_mlp(
     "MatMulNBitsQkv",
     domain=DOMAIN,
     example=example(
-        "B M 64", None, "64", "96 2 16", "96 2", None, "32 2 16", "32 2", None, "32 2 16", "32 2",
-        dtypes={3: "uint8", 6: "uint8", 9: "uint8"}, K=64, Nq=96, Nkv=32,
+        "B M 64",
+        None,
+        "64",
+        "96 2 16",
+        "96 2",
+        None,
+        "32 2 16",
+        "32 2",
+        None,
+        "32 2 16",
+        "32 2",
+        dtypes={3: "uint8", 6: "uint8", 9: "uint8"},
+        K=64,
+        Nq=96,
+        Nkv=32,
     ),
     settings=("q_scales", "k_scales", "v_scales"),
-)  # fmt: skip
+)
 def matmul_nbits_qkv(
     a: TensorSpec,
     skip: TensorSpec | None = None,

@@ -199,11 +199,20 @@ def dynamic_quantize_matmul(
     "QGemm",
     domain=DOMAIN,
     example=example(
-        "M K", "", "", "N K", "", "", "N", "", "",
-        dtypes={0: "uint8", 2: "uint8", 3: "int8", 5: "int8", 6: "int32", 8: "uint8"}, transB=1,
+        "M K",
+        "",
+        "",
+        "N K",
+        "",
+        "",
+        "N",
+        "",
+        "",
+        dtypes={0: "uint8", 2: "uint8", 3: "int8", 5: "int8", 6: "int32", 8: "uint8"},
+        transB=1,
     ),
     settings=("a_scale", "a_zero_point", "b_scale", "b_zero_point", "y_scale", "y_zero_point"),
-)  # fmt: skip
+)
 def qgemm(
     a: TensorSpec,
     a_scale: TensorSpec,

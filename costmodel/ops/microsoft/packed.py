@@ -109,11 +109,20 @@ def packed_multi_head_attention(
     "PagedAttention",
     domain=DOMAIN,
     example=example(
-        "T 4*D", "T 2*D", "T 2*D", "N K 2 D", "N K 2 D", "B+1", "B", "B M",
-        dtypes={5: "int32", 6: "int32", 7: "int32"}, num_heads=4, kv_num_heads=2,
+        "T 4*D",
+        "T 2*D",
+        "T 2*D",
+        "N K 2 D",
+        "N K 2 D",
+        "B+1",
+        "B",
+        "B M",
+        dtypes={5: "int32", 6: "int32", 7: "int32"},
+        num_heads=4,
+        kv_num_heads=2,
     ),
     settings=("cumulative_sequence_length", "past_seqlens", "block_table", "cos_cache", "sin_cache"),
-)  # fmt: skip
+)
 def paged_attention(
     query: TensorSpec,
     key: TensorSpec | None = None,

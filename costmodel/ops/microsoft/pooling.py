@@ -48,9 +48,15 @@ def nhwc_max_pool(
 ) -> Result:
     """As MaxPool, with channels last."""
     return _nhwc(
-        "MaxPool", x, auto_pad=auto_pad, ceil_mode=ceil_mode, dilations=dilations, kernel_shape=kernel_shape,
-        pads=pads, strides=strides,
-    )  # fmt: skip
+        "MaxPool",
+        x,
+        auto_pad=auto_pad,
+        ceil_mode=ceil_mode,
+        dilations=dilations,
+        kernel_shape=kernel_shape,
+        pads=pads,
+        strides=strides,
+    )
 
 
 @operator("AveragePool", domain=INTERNAL, example=_POOL)
@@ -67,10 +73,15 @@ def nhwc_average_pool(
 ) -> Result:
     """As AveragePool, with channels last."""
     return _nhwc(
-        "AveragePool", x, auto_pad=auto_pad, ceil_mode=ceil_mode, dilations=dilations,
+        "AveragePool",
+        x,
+        auto_pad=auto_pad,
+        ceil_mode=ceil_mode,
+        dilations=dilations,
         kernel_shape=kernel_shape,
-        pads=pads, strides=strides,
-    )  # fmt: skip
+        pads=pads,
+        strides=strides,
+    )
 
 
 @operator("GlobalAveragePool", "GlobalMaxPool", domain=INTERNAL, example=example("N H W C"))
@@ -114,9 +125,14 @@ def qlinear_average_pool(
 ) -> Result:
     """As AveragePool; rescaling each output element is two operations."""
     work = of(
-        "AveragePool", channels_first(x) if channels_last else x, auto_pad=auto_pad, ceil_mode=ceil_mode,
-        kernel_shape=kernel_shape, pads=pads, strides=strides,
-    )  # fmt: skip
+        "AveragePool",
+        channels_first(x) if channels_last else x,
+        auto_pad=auto_pad,
+        ceil_mode=ceil_mode,
+        kernel_shape=kernel_shape,
+        pads=pads,
+        strides=strides,
+    )
     work = _quantised(work, x.dtype)
     return back(work) if channels_last else work
 

@@ -18,70 +18,38 @@ DOMAIN = "com.microsoft"
 _BYTES = {0: "uint8", 2: "uint8", 3: "uint8", 5: "uint8", 7: "uint8"}
 
 
-def _binary(
-    op_type: str,
-    a: TensorSpec,
-    a_scale: TensorSpec,
-    a_zero_point: TensorSpec | None,
-    b: TensorSpec,
-    b_scale: TensorSpec,
-    b_zero_point: TensorSpec | None,
-    c_scale: TensorSpec,
-    c_zero_point: TensorSpec | None,
-) -> Result:
-    left = of("DequantizeLinear", a, a_scale, a_zero_point)
-    right = of("DequantizeLinear", b, b_scale, b_zero_point)
-    work = of(op_type, left.outputs[0], right.outputs[0])
-    return _quantised(c_scale, c_zero_point, a.dtype, left, right, work)
-
-
 def _quantised(scale: TensorSpec, zero_point: TensorSpec | None, dtype: str, *parts: Result) -> Result:
     last = of("QuantizeLinear", parts[-1].outputs[0], scale, zero_point)
     return fused(*parts, last, outputs=(tensor(dims(last.outputs[0]), dtype),))
 
 
-@operator(
-    "QLinearAdd",
-    domain=DOMAIN,
-    example=example("N C H W", "", "", "N C H W", "", "", "", "", dtypes=_BYTES),
-    settings=("a_scale", "a_zero_point", "b_scale", "b_zero_point", "c_scale", "c_zero_point"),
-)
-def qlinear_add(
-    a: TensorSpec,
-    a_scale: TensorSpec,
-    a_zero_point: TensorSpec | None = None,
-    b: TensorSpec | None = None,
-    b_scale: TensorSpec | None = None,
-    b_zero_point: TensorSpec | None = None,
-    c_scale: TensorSpec | None = None,
-    c_zero_point: TensorSpec | None = None,
-    /,
-) -> Result:
-    """Add between dequantised tensors, quantised again."""
-    b, b_scale, c_scale = needed(b, "B"), needed(b_scale, "B_scale"), needed(c_scale, "C_scale")
-    return _binary("Add", a, a_scale, a_zero_point, b, b_scale, b_zero_point, c_scale, c_zero_point)
+def _binary(qlinear: str, op_type: str) -> None:
+    @operator(
+        qlinear,
+        domain=DOMAIN,
+        example=example("N C H W", "", "", "N C 1 1", "", "", "", "", dtypes=_BYTES),
+        settings=("a_scale", "a_zero_point", "b_scale", "b_zero_point", "c_scale", "c_zero_point"),
+        summary=f"{op_type} between dequantised tensors, quantised again.",
+    )
+    def binary(
+        a: TensorSpec,
+        a_scale: TensorSpec,
+        a_zero_point: TensorSpec | None = None,
+        b: TensorSpec | None = None,
+        b_scale: TensorSpec | None = None,
+        b_zero_point: TensorSpec | None = None,
+        c_scale: TensorSpec | None = None,
+        c_zero_point: TensorSpec | None = None,
+        /,
+    ) -> Result:
+        left = of("DequantizeLinear", a, a_scale, a_zero_point)
+        right = of("DequantizeLinear", needed(b, "B"), needed(b_scale, "B_scale"), b_zero_point)
+        work = of(op_type, left.outputs[0], right.outputs[0])
+        return _quantised(needed(c_scale, "C_scale"), c_zero_point, a.dtype, left, right, work)
 
 
-@operator(
-    "QLinearMul",
-    domain=DOMAIN,
-    example=example("N C H W", "", "", "N C 1 1", "", "", "", "", dtypes=_BYTES),
-    settings=("a_scale", "a_zero_point", "b_scale", "b_zero_point", "c_scale", "c_zero_point"),
-)
-def qlinear_mul(
-    a: TensorSpec,
-    a_scale: TensorSpec,
-    a_zero_point: TensorSpec | None = None,
-    b: TensorSpec | None = None,
-    b_scale: TensorSpec | None = None,
-    b_zero_point: TensorSpec | None = None,
-    c_scale: TensorSpec | None = None,
-    c_zero_point: TensorSpec | None = None,
-    /,
-) -> Result:
-    """Mul between dequantised tensors, quantised again."""
-    b, b_scale, c_scale = needed(b, "B"), needed(b_scale, "B_scale"), needed(c_scale, "C_scale")
-    return _binary("Mul", a, a_scale, a_zero_point, b, b_scale, b_zero_point, c_scale, c_zero_point)
+_binary("QLinearAdd", "Add")
+_binary("QLinearMul", "Mul")
 
 
 def _unary(qlinear: str, op_type: str) -> None:
