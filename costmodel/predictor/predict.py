@@ -1,0 +1,86 @@
+"""kernels x platform -> estimates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from costmodel.columns import Column
+from costmodel.errors import UsageError
+from costmodel.graph import Graph
+from costmodel.kernels import Kind, fuse, runtime_of
+from costmodel.platforms.platform import Doubt, Platform
+from costmodel.predictor.estimate import Estimate, KernelEstimate, Prediction
+from costmodel.predictor.terms import Amounts, amounts
+
+COVERAGE = 0.9
+
+
+def predict(graph: Graph, platform: Platform, *, coverage: float = COVERAGE) -> Prediction:
+    """What the graph takes on the platform: the sum over its kernels of amount x coefficient, and a fixed time.
+
+    coverage: the share of networks whose measured latency the interval is to hold; one of the platform's.
+    Dims may be ints or columns; estimates are then arrays. Raises UsageError for another coverage and for
+    dims that are symbols.
+    """
+    quantile = _quantile(platform, coverage)
+    kernels = fuse(graph, runtime_of(platform.runtime))
+    seconds = [_seconds(amounts(kernel, platform.machine), platform.coefficients) for kernel in kernels]
+    fixed = platform.coefficients.get("run", 0.0)
+    total = sum(seconds, start=fixed)
+    by_kind: dict[Kind, Any] = {}
+    for kernel, time in zip(kernels, seconds, strict=True):
+        by_kind[kernel.kind] = by_kind.get(kernel.kind, 0.0) + time
+    shares = {kind.value: time / np.maximum(total, 1e-30) for kind, time in by_kind.items()}
+    return Prediction(
+        platform.id,
+        _estimate(total, doubt_of(shares, platform.doubt), quantile, coverage),
+        fixed,
+        tuple(
+            KernelEstimate(
+                kernel, _estimate(time, doubt_of({kernel.kind.value: 1.0}, platform.doubt), quantile, coverage)
+            )
+            for kernel, time in zip(kernels, seconds, strict=True)
+        ),
+    )
+
+
+def doubt_of(shares: Mapping[str, Any], doubt: Doubt) -> Any:
+    """The standard deviation of a prediction's logarithm, from the share of time that each kind takes."""
+    parts = (share * doubt.kinds.get(kind, 0.0) for kind, share in shares.items())
+    return np.sqrt(doubt.network**2 + sum(part * part for part in parts))
+
+
+def _estimate(seconds: Any, doubt: Any, quantile: float, coverage: float) -> Estimate:
+    spread = np.exp(quantile * doubt)
+    if isinstance(seconds, np.ndarray) or isinstance(spread, np.ndarray):
+        return Estimate(seconds, seconds / spread, seconds * spread, coverage)
+    return Estimate(float(seconds), float(seconds / spread), float(seconds * spread), coverage)
+
+
+def _quantile(platform: Platform, coverage: float) -> float:
+    for known, quantile in platform.doubt.quantiles.items():
+        if math.isclose(known, coverage, abs_tol=1e-9):
+            return quantile
+    offered = ", ".join(f"{c:g}" for c in platform.doubt.quantiles)
+    raise UsageError(f"{platform.id}: a coverage of {coverage:g} is not in its profile; it has {offered}")
+
+
+def _seconds(work: Amounts, coefficients: Mapping[str, float]) -> Any:
+    result: Any = 0.0
+    for name, amount in work.items():
+        price = coefficients.get(name, 0.0)
+        if price:
+            result = result + _number(amount) * price
+    return result
+
+
+def _number(amount: Any) -> Any:
+    if isinstance(amount, Column):
+        return amount.values if len(amount) > 1 else amount.values[0]
+    if isinstance(amount, int):
+        return amount
+    raise UsageError(f"only numbers can be priced, and an amount is {amount}; give all sizes")

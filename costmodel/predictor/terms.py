@@ -1,0 +1,251 @@
+"""What a kernel's time is made of: amounts of work, each of which a platform has a price for.
+
+The time of a kernel is the sum over terms of amount x seconds. Amounts are exact counts of the kernel's
+loops, whole numbers or columns; prices are a platform's coefficients. Beyond mult-adds and memory access
+(Section 2 of the paper) a term stands for what makes the same mult-adds dearer:
+
+* how a convolution is run: as a matrix product of patches (patches, input, output and weights are copied or
+  read once), by Winograd's algorithm F(m x m, 3 x 3) (Lavin & Gray, CVPR 2016: (m + 2)^2 products a tile, and
+  transforms of input and output), or tap by tap;
+* channels that do not fill a vector register or a tile;
+* a launch for each kernel, and for each group where the runtime runs group by group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from costmodel.dims import Dim, ceil_div, minimum, product
+from costmodel.kernels import Kernel, Kind, Loops
+from costmodel.platforms.platform import Machine
+
+Amounts = dict[str, Dim]
+
+_STEM = 4  # input channels up to which a convolution has code of its own, as the first layer of images
+
+
+TERMS: dict[str, str] = {
+    "run": "run of the network",
+    "launch.contraction": "launch of a convolution or matrix product",
+    "launch.light": "launch of any other kernel",
+    "launch.group": "further launch of a convolution that runs group by group",
+    "stem.mult_adds": f"mult-add of a k x k convolution of at most {_STEM} channels",
+    "stem.large_mult_adds": f"mult-add of a convolution of at most {_STEM} channels whose window is not 3 x 3",
+    "pointwise.mult_adds": "mult-add of a 1x1 convolution",
+    "spatial.mult_adds": "mult-add of a k x k convolution run as a matrix product",
+    "grouped.mult_adds": "mult-add of a grouped convolution",
+    "dense.mult_adds": "mult-add of a product with a weight matrix",
+    "matmul.mult_adds": "mult-add of a product of two activations",
+    "winograd.mult_adds": "mult-add of the products of a Winograd convolution",
+    "winograd.input": "element of Winograd's transformed input",
+    "winograd.output": "element of Winograd's products before the output transform",
+    "winograd.weights": "element of Winograd's transformed weights",
+    "contraction.half": "mult-add in channels that half fill a vector",
+    "contraction.scalar": "mult-add in channels that do not fill a vector",
+    "contraction.patches": "element of the input copied into patches (k x k convolutions)",
+    "contraction.input": "input element of a 1x1 convolution or matrix product",
+    "contraction.output": "output element of a convolution or matrix product",
+    "contraction.weights": "weight read by a convolution",
+    "dense.weights": "weight read by a matrix product",
+    "depthwise.mult_adds_3x3": "mult-add of a 3x3 depthwise convolution of stride 1",
+    "depthwise.mult_adds_3x3_strided": "mult-add of a 3x3 depthwise convolution of a larger stride",
+    "depthwise.mult_adds_5x5": "mult-add of a 5x5 depthwise convolution",
+    "depthwise.mult_adds_other": "mult-add of any other depthwise convolution",
+    "depthwise.half": "mult-add of a depthwise convolution in channels that half fill a vector",
+    "depthwise.scalar": "mult-add of a depthwise convolution in channels that do not fill a vector",
+    "depthwise.output": "output element of a depthwise convolution",
+    "pool.comparisons": "element seen by the window of a pooling",
+    "reduction.input": "input element of a global pooling",
+    "mean.input": "input element of a sum, mean or other reduction",
+    "elementwise.elements": "element read or written by an element-wise kernel",
+    "transcendental.elements": "element of a sigmoid, swish or other function with an exponential",
+    "softmax.elements": "element of a softmax",
+    "normalization.elements": "element of a normalisation over neighbours",
+    "movement.elements": "element copied by a concat, split, shuffle, transpose, padding or resize",
+    "other.mult_adds": "mult-add of an operator of no kind above",
+    "other.elements": "element read or written by an operator of no kind above",
+}
+
+
+def amounts(kernel: Kernel, machine: Machine) -> Amounts:
+    """How much of each term a kernel has, all its repetitions together. Keys are names in TERMS."""
+    if kernel.kind is Kind.VIEW:
+        return {}
+    if kernel.loops is None:
+        result = _LIGHT.get(kernel.kind, _other)(kernel)
+        return {"launch.light": kernel.launches * kernel.repeat, **result}
+    if kernel.kind is Kind.DEPTHWISE:
+        result = _depthwise(kernel.loops, machine)
+    elif kernel.kind in (Kind.DENSE, Kind.MATMUL):
+        result = _product(kernel.kind, kernel.loops)
+    else:
+        result = _convolution(kernel.kind, kernel.loops, machine)
+    result["launch.contraction"] = 1
+    if kernel.kind is Kind.GROUPED:
+        result["launch.group"] = kernel.launches - 1
+    if isinstance(kernel.repeat, int) and kernel.repeat == 1:
+        return result
+    return {name: amount * kernel.repeat for name, amount in result.items()}
+
+
+def total(kernels: Iterable[Kernel], machine: Machine) -> Amounts:
+    """The amounts of a whole network, one run of it among them."""
+    result: Amounts = {"run": 1}
+    for kernel in kernels:
+        for name, amount in amounts(kernel, machine).items():
+            result[name] = result.get(name, 0) + amount
+    return result
+
+
+def _convolution(kind: Kind, loops: Loops, machine: Machine) -> Amounts:
+    window, positions, groups = loops.window, loops.positions, loops.groups
+    cin, cout = loops.cin, loops.cout
+    plain = positions * groups * cin * cout * window
+    if kind is Kind.SPATIAL and isinstance(cin, int) and cin <= _STEM:
+        name = "stem.mult_adds" if loops.taps == (3, 3) else "stem.large_mult_adds"
+        return {name: plain, "contraction.output": positions * cout}
+    if machine.winograd and kind is Kind.SPATIAL and _suits_winograd(loops):
+        return _winograd(loops, machine)
+    result: Amounts = {
+        f"{kind.value}.mult_adds": positions * groups * _rounded(cin, machine) * _rounded(cout, machine) * window
+        if machine.padded
+        else plain,
+        "contraction.output": positions * groups * cout,
+        "contraction.weights": groups * cin * cout * window,
+    }
+    if window == 1:
+        result["contraction.input"] = positions * groups * cin
+    else:
+        result["contraction.patches"] = positions * groups * cin * window
+    if not machine.padded:
+        half, scalar = _unfilled(cin, cout, machine)
+        result["contraction.half"] = plain * half
+        result["contraction.scalar"] = plain * scalar
+    return result
+
+
+def _suits_winograd(loops: Loops) -> bool:
+    plain = loops.taps == (3, 3) and loops.strides == (1, 1) and not loops.dilated
+    return plain and not _is_below(loops.cin, 8) and not _is_below(loops.cout, 8)
+
+
+def _winograd(loops: Loops, machine: Machine) -> Amounts:
+    options = []
+    for m in machine.winograd:
+        tiles = loops.batch * product(ceil_div(size, m) for size in loops.size)
+        points = (m + 2) ** 2
+        options.append(
+            {
+                "winograd.mult_adds": points * tiles * loops.cin * loops.cout,
+                "winograd.input": points * tiles * loops.cin,
+                "winograd.output": points * tiles * loops.cout,
+                "winograd.weights": points * loops.cin * loops.cout,
+            }
+        )
+    half, scalar = _unfilled(loops.cin, loops.cout, machine)
+    chosen = options[0]
+    return {
+        **chosen,
+        "contraction.half": chosen["winograd.mult_adds"] * half,
+        "contraction.scalar": chosen["winograd.mult_adds"] * scalar,
+    }
+
+
+def _product(kind: Kind, loops: Loops) -> Amounts:
+    result: Amounts = {
+        f"{kind.value}.mult_adds": loops.positions * loops.cin * loops.cout,
+        "contraction.input": loops.positions * loops.cin,
+        "contraction.output": loops.positions * loops.cout,
+    }
+    weights = loops.cin * loops.cout
+    if kind is Kind.DENSE:
+        result["dense.weights"] = weights
+    else:
+        result["contraction.weights"] = loops.batch * weights
+    return result
+
+
+def _depthwise(loops: Loops, machine: Machine) -> Amounts:
+    plain = loops.positions * loops.groups * loops.window
+    if loops.taps == (3, 3):
+        name = "3x3" if all(step == 1 for step in loops.strides) else "3x3_strided"
+    else:
+        name = "5x5" if loops.taps == (5, 5) else "other"
+    half, scalar = _unfilled(loops.groups, loops.groups, machine)
+    return {
+        f"depthwise.mult_adds_{name}": plain,
+        "depthwise.output": loops.positions * loops.groups,
+        "depthwise.half": plain * half,
+        "depthwise.scalar": plain * scalar,
+    }
+
+
+def _rounded(channels: Dim, machine: Machine) -> Dim:
+    return ceil_div(channels, machine.vector) * machine.vector
+
+
+def _unfilled(cin: Dim, cout: Dim, machine: Machine) -> tuple[Dim, Dim]:
+    """Whether the channels only half fill vectors, and whether they do not even do that: 1 or 0 each."""
+    ragged = _either(_ragged(cin, machine.vector), _ragged(cout, machine.vector))
+    if not machine.packed:
+        return 0, ragged
+    scalar = _either(_ragged(cin, machine.packed), _ragged(cout, machine.packed))
+    return ragged - scalar, scalar
+
+
+def _ragged(channels: Dim, vector: int) -> Dim:
+    return minimum(channels % vector, 1)
+
+
+def _either(a: Dim, b: Dim) -> Dim:
+    return minimum(a + b, 1)
+
+
+def _is_below(dim: Dim, limit: int) -> bool:
+    """Whether an int is below the limit; a column never counts as below."""
+    return isinstance(dim, int) and dim < limit
+
+
+def _pool(kernel: Kernel) -> Amounts:
+    return {"pool.comparisons": kernel.cost.element_ops}
+
+
+def _reduction(kernel: Kernel) -> Amounts:
+    term = "reduction.input" if kernel.op.startswith("Global") else "mean.input"
+    return {term: kernel.cost.input_elements}
+
+
+def _elementwise(kernel: Kernel) -> Amounts:
+    return {"elementwise.elements": kernel.cost.memory_access * _passes(kernel)}
+
+
+def _transcendental(kernel: Kernel) -> Amounts:
+    term = "softmax.elements" if kernel.op.endswith("Softmax") else "transcendental.elements"
+    return {term: kernel.cost.output_elements}
+
+
+def _normalization(kernel: Kernel) -> Amounts:
+    return {"normalization.elements": kernel.cost.output_elements}
+
+
+def _movement(kernel: Kernel) -> Amounts:
+    return {"movement.elements": kernel.cost.output_elements * _passes(kernel)}
+
+
+def _other(kernel: Kernel) -> Amounts:
+    return {"other.mult_adds": kernel.cost.mult_adds, "other.elements": kernel.cost.memory_access}
+
+
+def _passes(kernel: Kernel) -> Dim:
+    """How often a kernel that a runtime runs as several goes over its elements."""
+    return kernel.launches
+
+
+_LIGHT: dict[Kind, Callable[[Kernel], Amounts]] = {
+    Kind.POOL: _pool,
+    Kind.REDUCTION: _reduction,
+    Kind.ELEMENTWISE: _elementwise,
+    Kind.TRANSCENDENTAL: _transcendental,
+    Kind.NORMALIZATION: _normalization,
+    Kind.MOVEMENT: _movement,
+}
