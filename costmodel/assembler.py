@@ -82,10 +82,11 @@ class GraphAssembler:
         """A tensor that no single operator writes: what a loop has when it ends."""
         return self._add(spec)
 
-    def values(self, items: Sequence[Any], dtype: str = "int64") -> TensorSpec:
-        """A nameless vector of numbers that steers an operator (a shape, axes, scales)."""
+    def values(self, items: Sequence[Any], dtype: str = "int64", name: str = "") -> TensorSpec:
+        """A vector of numbers that steers an operator (a shape, axes, scales); nameless, or a tensor of the graph."""
         value = as_value(tuple(items))
-        return TensorSpec(value.shape, dtype, value=value)
+        spec = TensorSpec(value.shape, dtype, self.unique(self._path(name)) if name else "", value)
+        return self._add(spec) if name else spec
 
     def _add(self, spec: TensorSpec) -> TensorSpec:
         if spec.name in self._tensors:

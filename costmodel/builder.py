@@ -38,13 +38,11 @@ class GraphBuilder(GraphAssembler):
         name: str = "conv",
     ) -> TensorSpec:
         """Convolution to `channels`. Sizes are one int for all spatial dims or one each;
-        padding None keeps the size at stride 1 (odd kernels)."""
+        padding None keeps the size at stride 1 (odd kernels), and it may be all begins, then all ends."""
         rank = len(x.shape or ()) - 2
         taps, steps, spread = _each(kernel, rank), _each(stride, rank), _each(dilation, rank)
         if padding is None:
-            pads = tuple((k - 1) * d // 2 for k, d in zip(taps, spread, strict=True))
-        else:
-            pads = _each(padding, rank)
+            padding = tuple((k - 1) * d // 2 for k, d in zip(taps, spread, strict=True))
         group_channels = exact_div(_channels(x), groups, f"{self._path(name)}: channels in {groups} groups")
         weight = self.weight(f"{name}.weight", (channels, group_channels, *taps))
         return self._one(
@@ -53,7 +51,7 @@ class GraphBuilder(GraphAssembler):
             name,
             kernel_shape=taps,
             strides=steps,
-            pads=pads * 2,
+            pads=_pads(padding, rank),
             dilations=spread,
             group=groups,
         )
@@ -105,6 +103,10 @@ class GraphBuilder(GraphAssembler):
         weights = (self.weight(f"{name}.{part}", (last,)) for part in ("weight", "bias"))
         return self._one("LayerNormalization", (x, *weights), name, axis=-1)
 
+    def local_response_norm(self, x: TensorSpec, size: int = 5, name: str = "norm") -> TensorSpec:
+        """Each element divided by a power of the sum of squares over `size` neighbouring channels."""
+        return self._one("LRN", (x,), name, size=size)
+
     def linear(self, x: TensorSpec, features: Dim, *, bias: bool = True, name: str = "fc") -> TensorSpec:
         """Dense layer on (N, K) data."""
         weight = self.weight(f"{name}.weight", (features, (x.shape or ())[-1]))
@@ -150,9 +152,17 @@ class GraphBuilder(GraphAssembler):
         """x times its sigmoid."""
         return self._one("Swish", (x,), name)
 
+    def gelu(self, x: TensorSpec, name: str = "gelu") -> TensorSpec:
+        """x times the normal distribution's probability of less than x."""
+        return self._one("Gelu", (x,), name)
+
     def softmax(self, x: TensorSpec, axis: int = -1, name: str = "softmax") -> TensorSpec:
         """Softmax along one axis."""
         return self._one("Softmax", (x,), name, axis=axis)
+
+    def attention(self, q: TensorSpec, k: TensorSpec, v: TensorSpec, heads: int, name: str = "attention") -> TensorSpec:
+        """Scaled dot product attention on (N, tokens, channels) data, the channels being those of all heads."""
+        return self._one("Attention", (q, k, v), name, q_num_heads=heads, kv_num_heads=heads)
 
     def max_pool(
         self,
@@ -197,7 +207,7 @@ class GraphBuilder(GraphAssembler):
             name,
             kernel_shape=_each(kernel, rank),
             strides=_each(stride, rank),
-            pads=_each(padding, rank) * 2,
+            pads=_pads(padding, rank),
             ceil_mode=int(ceil_mode),
         )
 
@@ -221,9 +231,21 @@ class GraphBuilder(GraphAssembler):
         """Cut along an axis into parts of the given sizes; channels by default."""
         return self.node("Split", (x, self.values(sizes)), {"axis": axis}, name=self._path(name), outputs=len(sizes))
 
+    def slice(self, x: TensorSpec, start: Dim, end: Dim, axis: int = 1, name: str = "slice") -> TensorSpec:
+        """The elements from start to before end along an axis; channels by default."""
+        return self._one("Slice", (x, *(self.values((value,)) for value in (start, end, axis))), name)
+
+    def gather(self, x: TensorSpec, count: Dim, axis: int = 1, name: str = "gather") -> TensorSpec:
+        """`count` elements along an axis, in an order that is stored with the weights; channels by default."""
+        return self._one("Gather", (x, self.weight(f"{name}.index", (count,), "int64")), name, axis=axis)
+
     def reshape(self, x: TensorSpec, shape: Sequence[Dim], name: str = "reshape") -> TensorSpec:
         """The same elements in another shape; 0 keeps a dim, -1 takes what is left."""
         return self._one("Reshape", (x, self.values(shape)), name)
+
+    def expand(self, x: TensorSpec, shape: Sequence[Dim], name: str = "expand") -> TensorSpec:
+        """The elements repeated along dims of 1, up to the shape."""
+        return self._one("Expand", (x, self.values(shape)), name)
 
     def flatten(self, x: TensorSpec, axis: int = 1, name: str = "flatten") -> TensorSpec:
         """Two dims: those before axis, and the rest."""
@@ -252,6 +274,10 @@ class GraphBuilder(GraphAssembler):
         scales = (1.0, 1.0, *(float(factor),) * (len(x.shape or ()) - 2))
         return self._one("Resize", (x, None, self.values(scales, "float32")), name, mode=mode)
 
+    def resize(self, x: TensorSpec, sizes: Sequence[Dim], mode: str = "nearest", name: str = "resize") -> TensorSpec:
+        """All dims as given, by interpolation."""
+        return self._one("Resize", (x, None, None, self.values(sizes)), name, mode=mode)
+
 
 def _channels(x: TensorSpec) -> Dim:
     if x.shape is None or len(x.shape) < 2:
@@ -261,3 +287,8 @@ def _channels(x: TensorSpec) -> Dim:
 
 def _each(size: Sizes, rank: int) -> tuple[int, ...]:
     return tuple(size) if isinstance(size, tuple) else (size,) * rank
+
+
+def _pads(size: Sizes, rank: int) -> tuple[int, ...]:
+    """All begins, then all ends."""
+    return size if isinstance(size, tuple) and len(size) == 2 * rank else _each(size, rank) * 2

@@ -16,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+import numpy as np
+
 from costmodel.cost import Cost
 from costmodel.dims import Dim, minimum
 from costmodel.dtypes import size_in_bytes
@@ -65,32 +67,39 @@ class _Group:
 
 @dataclass(frozen=True, slots=True)
 class _Flow:
-    """Who reads what. A view's output is stored where its input is: `storage` names that tensor.
+    """Who reads what when the network runs. A view's output is stored where its input is: `storage` names that tensor.
 
-    reads: for each storage, how many operators read it that are no views, and one for the network's caller.
+    idle: outputs of operators that do not run. reads: for each storage, how many operators that run read it, and
+    one for the network's caller.
     """
 
     graph: Graph
+    idle: frozenset[str]
     storage: Mapping[str, str]
     reads: Counter[str]
 
     @staticmethod
-    def of(graph: Graph) -> _Flow:
+    def of(graph: Graph, prepares: bool) -> _Flow:
+        """prepares: whether the runtime leaves out what need not run."""
+        idle, same = _prepared(graph) if prepares else (frozenset[str](), dict[str, str]())
         storage: dict[str, str] = {}
-        reads: Counter[str] = Counter()
+        flow = _Flow(graph, idle, storage, Counter())
         for node in graph.nodes:
-            sources = {storage.get(name, name) for name in node.inputs if name}
-            if _is_free(node):
-                first = next((name for name in node.inputs if name), "")
-                storage.update((name, storage.get(first, first)) for name in node.outputs if name and first)
+            if flow.is_view(node):
+                source = same.get(node.outputs[0]) or next((name for name in node.inputs if name), "")
+                storage.update((name, storage.get(source, source)) for name in node.outputs if name and source)
             else:
-                reads.update(sources)
-        reads.update({storage.get(name, name) for name in graph.outputs})
-        return _Flow(graph, storage, reads)
+                flow.reads.update(flow.sources(node))
+        flow.reads.update({storage.get(name, name) for name in graph.outputs})
+        return flow
+
+    def is_view(self, node: Node) -> bool:
+        """Whether nothing happens when it is the operator's turn."""
+        return _is_free(node) or self.idle.issuperset(node.outputs)
 
     def sources(self, node: Node) -> set[str]:
         """The storages that a node reads; none for a view."""
-        return set() if _is_free(node) else {self.storage.get(name, name) for name in node.inputs if name}
+        return set() if self.is_view(node) else {self.storage.get(name, name) for name in node.inputs if name}
 
 
 def fuse(graph: Graph, runtime: Runtime) -> tuple[Kernel, ...]:
@@ -99,12 +108,14 @@ def fuse(graph: Graph, runtime: Runtime) -> tuple[Kernel, ...]:
     Dims may be ints or columns. Views come out as kernels of kind VIEW without launches where they could
     not join another.
     """
-    flow = _Flow.of(graph)
+    flow = _Flow.of(graph, runtime.prepares)
     groups: list[_Group] = []
     writer: dict[str, _Group] = {}
     for unit in units(graph):
         found = loops_of(unit.nodes[0], graph.tensors) if len(unit.nodes) == 1 else None
         kind, loops = found if found else (_kind(unit), None)
+        if flow.idle.issuperset(unit.writes):
+            kind, loops = Kind.VIEW, None
         group = _joined(flow, unit, kind, writer, runtime)
         if group is None:
             group = _Group(unit, kind, loops)
@@ -115,6 +126,33 @@ def fuse(graph: Graph, runtime: Runtime) -> tuple[Kernel, ...]:
         for name in unit.writes:
             writer.setdefault(flow.storage.get(name, name), group)
     return tuple(_kernel(flow, group, runtime) for group in groups)
+
+
+def _prepared(graph: Graph) -> tuple[frozenset[str], dict[str, str]]:
+    """Tensors that a runtime which prepares its graph does not compute when the network runs, and what some equal.
+
+    Those that nothing leads from to an output; those that are known beforehand: a product with zero, and what is
+    computed from one of these alone; and sums of one of these and another tensor, which they equal. (A sum of two
+    that are known is computed: so it was in every network of NAS-Bench-201 measured with TFLite.)
+    """
+    known: set[str] = set()
+    same: dict[str, str] = {}
+    for node in graph.nodes:
+        specs = [graph.tensors[name] for name in node.inputs if name in graph.tensors]
+        data = {spec.name: spec.name in known for spec in specs if not spec.is_constant}
+        zero = node.op_type == "Mul" and any(spec.value is not None and not np.any(spec.value) for spec in specs)
+        if zero or list(data.values()) == [True]:
+            known.update(name for name in node.outputs if name)
+        elif node.op_type == "Add" and sorted(data.values()) == [False, True]:
+            same[node.outputs[0]] = next(name for name, fixed in data.items() if not fixed)
+    needed = set(graph.outputs)
+    for node in reversed(graph.nodes):
+        if node.outputs and node.outputs[0] in same and node.outputs[0] in needed:
+            needed.add(same[node.outputs[0]])
+        elif not needed.isdisjoint(node.outputs) and not known.issuperset(node.outputs):
+            needed.update(node.inputs)
+    written = {name for node in graph.nodes for name in node.outputs}
+    return frozenset(same.keys() | known | (written - needed)), same
 
 
 def _kind(unit: Unit) -> Kind:
@@ -198,7 +236,7 @@ def _cost(flow: _Flow, group: _Group) -> Cost:
         _folded(flow.graph, node) if contraction and node.op_type in _NORMS else node.cost for node in group.nodes
     )
     for node in group.nodes:
-        for name in () if _is_free(node) else node.outputs:
+        for name in () if flow.is_view(node) else node.outputs:
             spec = flow.graph.tensors.get(name)
             readers = [other for other in group.nodes if name in flow.sources(other)]
             if spec is None or not readers:

@@ -31,6 +31,7 @@ class Runtime:
     concats: copies that a concat takes; 0 where its inputs are written to their place in the result.
     splits: copies that a split or slice of channels takes.
     launches_groups: a grouped convolution is launched once a group.
+    prepares: what leads to no output, or does not depend on the network's input, is left out when it runs.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Runtime:
     concats: int = 1
     splits: int = 1
     launches_groups: bool = False
+    prepares: bool = True
 
 
 RUNTIMES: dict[str, Runtime] = {
@@ -66,7 +68,7 @@ RUNTIMES: dict[str, Runtime] = {
             adds=True,
             decomposed=(("HardSwish", 2), ("Swish", 2), ("Mish", 3)),
         ),
-        Runtime("torch", folds_norm=False, epilogues=frozenset(), decomposed=(("Mish", 3),)),
+        Runtime("torch", folds_norm=False, prepares=False, epilogues=frozenset(), decomposed=(("Mish", 3),)),
         Runtime(
             "tflite",
             epilogues=_RELUS - {"LeakyRelu"},

@@ -22,17 +22,18 @@ def conv_bn(
     kernel: Sizes = 1,
     *,
     stride: Sizes = 1,
+    padding: Sizes | None = None,
     groups: Dim = 1,
     act: str = "relu",
     names: str = "0 1 2",
 ) -> TensorSpec:
     """Convolution without bias that keeps the size at stride 1, and batch normalisation.
 
-    names: of the convolution, the normalisation and, where there is one, the activation, whose
+    padding: another one. names: of the convolution, the normalisation and, where there is one, the activation, whose
     operator is the GraphBuilder method `act`.
     """
     conv, bn, *last = names.split()
-    x = g.conv(x, channels, kernel, stride=stride, groups=groups, name=conv)
+    x = g.conv(x, channels, kernel, stride=stride, padding=padding, groups=groups, name=conv)
     x = g.batch_norm(x, bn)
     for name in last:
         x = getattr(g, act)(x, name)
@@ -76,6 +77,16 @@ def squeeze_excite(
 def classifier(g: GraphBuilder, x: TensorSpec, classes: Dim, *, bias: bool = True, name: str = "fc") -> TensorSpec:
     """Global average pooling and a dense layer."""
     return g.linear(g.flatten(g.global_avg_pool(x, "avgpool")), classes, bias=bias, name=name)
+
+
+def resize_like(
+    g: GraphBuilder, x: TensorSpec, target: TensorSpec, *, mode: str = "nearest", name: str = "upsample"
+) -> TensorSpec:
+    """An image with the height and width of another, by interpolation.
+
+    Where a network halves all sides without remainder, this is its upsampling by 2.
+    """
+    return g.resize(x, ((x.shape or ())[0], channels_of(x), *(target.shape or ())[2:]), mode, name)
 
 
 def nearest_multiple(value: float, divisor: int = 8) -> int:

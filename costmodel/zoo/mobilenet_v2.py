@@ -42,17 +42,31 @@ def inverted_residual(
 
 @network("mobilenet_v2")
 def mobilenet_v2(
-    g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000, width: float = 1.0, expand_always: bool = False
+    g: GraphBuilder,
+    x: TensorSpec,
+    *,
+    classes: Dim = 1000,
+    width: float = 1.0,
+    expand_always: bool = False,
+    divisor: int = 8,
+    thin: bool = False,
 ) -> TensorSpec:
     """MobileNet V2: inverted residuals with linear bottlenecks, any width.
 
-    Channels are rounded to multiples of 8, and the last 1x1 convolution never has fewer than 1280, as
-    in TensorFlow and torchvision. expand_always: the first block has an expansion by 1; so it is in
-    the Caffe network that ncnn measures.
+    The last 1x1 convolution never has fewer than 1280 channels, as in TensorFlow and torchvision.
+    expand_always: the first block has an expansion by 1; so it is in the Caffe network that ncnn
+    measures, and in PaddleClas. divisor: channels are rounded to its multiples; it is 1 in PaddleClas.
+    thin: instead of these two, the rules that give the mult-adds of widths below 1 in Table 8 of the
+    ShuffleNet V2 paper ("our impl."): channels are rounded down, but the first convolution keeps its 32,
+    and the first block has an expansion by 1.
     """
+
+    def scaled(channels: int) -> int:
+        return max(1, int(channels * width)) if thin else nearest_multiple(channels * width, divisor)
+
     with g.scope("features"):
         with g.scope("0"):
-            x = conv_bn(g, x, nearest_multiple(32 * width), 3, stride=2, act="relu6")
+            x = conv_bn(g, x, 32 if thin else scaled(32), 3, stride=2, act="relu6")
         index = 1
         for expansion, channels, repeats, first_stride in _STAGES:
             for repeat in range(repeats):
@@ -60,12 +74,12 @@ def mobilenet_v2(
                     x = inverted_residual(
                         g,
                         x,
-                        nearest_multiple(channels * width),
+                        scaled(channels),
                         expansion=expansion,
                         stride=1 if repeat else first_stride,
-                        expand_always=expand_always,
+                        expand_always=expand_always or thin,
                     )
                 index += 1
         with g.scope(str(index)):
-            x = conv_bn(g, x, nearest_multiple(1280 * max(1.0, width)), act="relu6")
+            x = conv_bn(g, x, nearest_multiple(1280 * max(1.0, width), divisor), act="relu6")
     return classifier(g, x, classes, name="classifier.1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from costmodel.builder import GraphBuilder
 from costmodel.dims import Dim, exact_div
@@ -13,8 +14,10 @@ from costmodel.zoo.registry import network
 
 Stages = tuple[tuple[Dim, int], ...]
 
-# Table 5: output channels of stages 2 to 4 and of conv5, by width.
-_TABLE_5 = {
+# Output channels of stages 2 to 4 and of conv5, by width: from Table 5, and below 0.5 from PaddleClas.
+_CHANNELS = {
+    0.25: (24, 48, 96, 512),
+    0.33: (32, 64, 128, 512),
     0.5: (48, 96, 192, 1024),
     1.0: (116, 232, 464, 1024),
     1.5: (176, 352, 704, 1024),
@@ -25,14 +28,16 @@ _UNITS = (4, 8, 4)
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """Two additions to the units of Figure 3 (Section 4: "ShuffleNet V2 ... with SE", "with residual").
+    """Changes to the units of Figure 3 (Section 4: "ShuffleNet V2 ... with SE", "with residual").
 
     se: a squeeze-excite at the end of the branch, before the concat.
     residual: units of stride 1 add the branch's input to its output.
+    act: the activation, a GraphBuilder method.
     """
 
     se: bool = False
     residual: bool = False
+    act: str = "relu"
 
 
 def branch(
@@ -45,13 +50,13 @@ def branch(
     follows the addition, as in ResNet and there.
     """
     with g.scope("branch2"):
-        y = conv_bn(g, x, channels, names="0 1 2")
+        y = conv_bn(g, x, channels, act=variant.act, names="0 1 2")
         y = depthwise_bn(g, y, stride=stride, names="3 4")
-        y = conv_bn(g, y, channels, names="5 6" if residual else "5 6 7")
+        y = conv_bn(g, y, channels, act=variant.act, names="5 6" if residual else "5 6 7")
         if variant.se:
             y = squeeze_excite(g, y, channels)
         if residual:
-            y = g.relu(g.add(y, x), "7")
+            y = getattr(g, variant.act)(g.add(y, x), "7")
     return y
 
 
@@ -70,7 +75,7 @@ def down_unit(
     half = exact_div(channels, 2, "channels of a down-sampling unit in halves")
     with g.scope("branch1"):
         left = depthwise_bn(g, x, stride=stride, names="0 1")
-        left = conv_bn(g, left, half, names="2 3 4")
+        left = conv_bn(g, left, half, act=variant.act, names="2 3 4")
     right = branch(g, x, half, stride, variant)
     return g.channel_shuffle(g.concat((left, right)), 2)
 
@@ -93,19 +98,21 @@ def stages(
     return x
 
 
-def stem(g: GraphBuilder, x: TensorSpec, *channels: Dim) -> TensorSpec:
+def stem(g: GraphBuilder, x: TensorSpec, *channels: Dim, act: str = "relu") -> TensorSpec:
     """3x3 convolutions, the first of stride 2, and a max pooling of stride 2."""
     with g.scope("conv1"):
         for index, width in enumerate(channels):
             names = " ".join(str(3 * index + part) for part in range(3))
-            x = conv_bn(g, x, width, 3, stride=1 if index else 2, names=names)
+            x = conv_bn(g, x, width, 3, stride=1 if index else 2, act=act, names=names)
     return g.max_pool(x, 3, stride=2, padding=1, name="maxpool")
 
 
-def head(g: GraphBuilder, x: TensorSpec, channels: Dim, classes: Dim, name: str = "conv5") -> TensorSpec:
+def head(
+    g: GraphBuilder, x: TensorSpec, channels: Dim, classes: Dim, name: str = "conv5", act: str = "relu"
+) -> TensorSpec:
     """1x1 convolution, global pooling, classifier."""
     with g.scope(name):
-        x = conv_bn(g, x, channels)
+        x = conv_bn(g, x, channels, act=act)
     return classifier(g, x, classes)
 
 
@@ -118,13 +125,18 @@ def shufflenet_v2(
     width: float = 1.0,
     se: bool = False,
     residual: bool = False,
+    act: Literal["relu", "swish"] = "relu",
 ) -> TensorSpec:
-    """ShuffleNet V2 of Table 5: width 0.5, 1.0, 1.5 or 2.0, with squeeze-excite or residuals if wanted."""
-    if width not in _TABLE_5:
-        raise UsageError(f"width is {width:g}; Table 5 has {', '.join(map(str, _TABLE_5))}")
-    *channels, last = _TABLE_5[width]
-    x = stages(g, stem(g, x, 24), tuple(zip(channels, _UNITS, strict=True)), variant=Variant(se, residual))
-    return head(g, x, last, classes)
+    """ShuffleNet V2 of Table 5: width 0.5, 1.0, 1.5 or 2.0, with squeeze-excite or residuals if wanted.
+
+    Widths 0.25 and 0.33 and the swish are PaddleClas's (ShuffleNetV2_x0_25, _x0_33, _swish).
+    """
+    if width not in _CHANNELS:
+        raise UsageError(f"width is {width:g}; there are {', '.join(map(str, _CHANNELS))}")
+    *channels, last = _CHANNELS[width]
+    plan = tuple(zip(channels, _UNITS, strict=True))
+    x = stages(g, stem(g, x, 24, act=act), plan, variant=Variant(se, residual, act))
+    return head(g, x, last, classes, act=act)
 
 
 @network("shufflenet_v2_50")
