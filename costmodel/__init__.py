@@ -1,4 +1,4 @@
-"""The analytical cost model of convolutional networks: exact counts of any network, operator by operator.
+"""The analytical cost model of convolutional networks: exact counts and estimated latencies, operator by operator.
 
 >>> import costmodel
 >>> costmodel.analyze("zoo:shufflenet_v2,width=1.0").totals.mult_adds
@@ -13,18 +13,26 @@ if TYPE_CHECKING:
     from costmodel.cost import Cost
     from costmodel.errors import CostModelError, ModelError, UsageError
     from costmodel.graph import Graph, Node, TensorSpec
+    from costmodel.platforms import Platform, load_profile
+    from costmodel.predictor import Estimate, Prediction
+    from costmodel.pricing import Budget
 
 __all__ = [
     "Analysis",
+    "Budget",
     "Cost",
     "CostModelError",
+    "Estimate",
     "Graph",
     "GraphBuilder",
     "ModelError",
     "Node",
+    "Platform",
+    "Prediction",
     "TensorSpec",
     "UsageError",
     "analyze",
+    "load_profile",
 ]
 
 _HOMES = {
@@ -38,6 +46,11 @@ _HOMES = {
     "Graph": "graph",
     "Node": "graph",
     "TensorSpec": "graph",
+    "Platform": "platforms",
+    "load_profile": "platforms",
+    "Estimate": "predictor",
+    "Prediction": "predictor",
+    "Budget": "pricing",
 }
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from costmodel.cost import Cost
 from costmodel.dims import Dim
@@ -15,10 +15,16 @@ from costmodel.errors import ModelError, UsageError
 from costmodel.graph import Counting, Graph, Node
 from costmodel.ops import find
 
+if TYPE_CHECKING:  # loaded when a platform is named: counting needs none of it
+    from costmodel.platforms import Platform
+    from costmodel.predictor import Prediction
+    from costmodel.pricing import Budget, PlatformReference
+
 SCHEMA = "costmodel.analysis/1"
 
 ModelReference = str | os.PathLike[str] | Graph
 SortKey = Literal["mult_adds", "memory_access", "params"]
+Limits = tuple[tuple["Platform", float], ...]  # budgets in seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +43,31 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Operators that share a type or a module, what they cost together, and how far that can be trusted."""
+    """Operators that share a type or a module, what they cost together, and how far that can be trusted.
+
+    operators: how many. members: which, in the order of execution.
+    """
 
     name: str
     operators: int
     cost: Cost
     coverage: Coverage
+    members: tuple[Node, ...] = ()
 
 
 @dataclass(frozen=True)
 class Analysis:
     """What a network costs: one object, several views.
 
-    model: its name as it was given. graph: its operators with their costs.
+    model: its name as it was given. graph: its operators with their costs. platforms, predictions: what
+    was asked for, and what the network takes on each, in the same order. budgets: latencies to keep to.
     """
 
     model: str
     graph: Graph
+    platforms: tuple[Platform, ...] = ()
+    predictions: tuple[Prediction, ...] = ()
+    budgets: tuple[Budget, ...] = ()
 
     @property
     def operators(self) -> tuple[Node, ...]:
@@ -74,6 +88,11 @@ class Analysis:
     def coverage(self) -> Coverage:
         """How far the totals can be trusted."""
         return _coverage(self.operators)
+
+    @property
+    def exceeded(self) -> tuple[Budget, ...]:
+        """The budgets that the network may not keep to: the upper end of the latency's interval lies above."""
+        return tuple(budget for budget in self.budgets if budget.exceeded)
 
     def top(self, count: int, key: SortKey = "mult_adds") -> tuple[Node, ...]:
         """The `count` dearest operators, ties in the order of execution.
@@ -110,7 +129,7 @@ class Analysis:
         for node in self.operators:
             members.setdefault(name(node), []).append(node)
         return [
-            Group(key, len(nodes), Cost.total(node.cost for node in nodes), _coverage(nodes))
+            Group(key, len(nodes), Cost.total(node.cost for node in nodes), _coverage(nodes), tuple(nodes))
             for key, nodes in members.items()
         ]
 
@@ -145,9 +164,25 @@ class Analysis:
                 "unknown_ops": list(coverage.unknown_ops),
             },
             "assumptions": list(self.notes),
-            "platforms": [],
+            "platforms": self._latencies(),
+            "budgets": self._budgets(),
             "findings": [],
         }
+
+    def _latencies(self) -> list[dict[str, Any]]:
+        if not self.predictions:
+            return []
+        from costmodel.pricing import record
+
+        pairs = zip(self.predictions, self.platforms, strict=True)
+        return [record(prediction, platform, self.graph) for prediction, platform in pairs]
+
+    def _budgets(self) -> list[dict[str, Any]]:
+        if not self.budgets:
+            return []
+        from costmodel.pricing import budget_record
+
+        return [budget_record(budget) for budget in self.budgets]
 
 
 def cost_record(cost: Cost) -> dict[str, Dim]:
@@ -196,8 +231,11 @@ def analyze(
     strict_dims: bool = False,
     unknown: Literal["bytes", "error"] = "bytes",
     symbolic: bool = False,
+    platform: PlatformReference | Iterable[PlatformReference] | None = None,
+    budgets: Mapping[str, float] | None = None,
+    coverage: float = 0.9,
 ) -> Analysis:
-    """Count what a network costs.
+    """Count what a network costs, and predict what it takes on platforms.
 
     model: the path of an ONNX file, `zoo:NAME[,key=value...]`, or a Graph.
     dims: sizes of an ONNX model's free dims by name. shapes: whole shapes of inputs by name; a string in
@@ -206,13 +244,17 @@ def analyze(
         size to resize to, say).
     strict_dims: refuse a model with free dims instead of assuming sizes for them.
     unknown: count operators that are not known by their bytes, or raise.
-    symbolic: leave free dims as sympy symbols; the counts are then expressions.
+    symbolic: leave free dims as sympy symbols; the counts are then expressions, and nothing can be predicted.
+    platform: ids, unique beginnings of ids, paths of profiles, or Platforms: one or several.
+    budgets: seconds that a run may take, by platform; those platforms are predicted as well.
+    coverage: the share of networks whose measured latency the predicted intervals are to hold.
     Raises ModelError for a model that cannot be used, UsageError for arguments that do not fit it.
     """
     if unknown not in ("bytes", "error"):
         raise UsageError(f"unknown={unknown!r}: it is 'bytes' or 'error'")
     read = {"dims": dims, "shapes": shapes, "values": values, "strict_dims": strict_dims, "symbolic": symbolic}
     given = [word for word, argument in read.items() if argument]
+    targets, limits = _targets(platform, budgets)
     name, graph = _loaded(model, given, batch)
     if graph is None:
         from costmodel.frontends import onnx
@@ -221,7 +263,32 @@ def analyze(
     analysis = Analysis(name, graph)
     if unknown == "error" and analysis.coverage.unknown:
         raise ModelError(_refusal(analysis))
-    return analysis
+    return _priced(analysis, targets, limits, coverage)
+
+
+def _targets(
+    platform: PlatformReference | Iterable[PlatformReference] | None, budgets: Mapping[str, float] | None
+) -> tuple[tuple[Platform, ...], Limits]:
+    """The platforms to predict, and which of them have a budget; found before the model is read."""
+    if platform is None and not budgets:
+        return (), ()
+    from costmodel.pricing import budgets_of, resolve
+
+    named = resolve(platform)
+    limits = budgets_of(budgets or {}, named)
+    return resolve([*named, *(target for target, _ in limits)]), limits
+
+
+def _priced(analysis: Analysis, targets: tuple[Platform, ...], limits: Limits, coverage: float) -> Analysis:
+    """The analysis with what its network takes on the targets."""
+    if not targets:
+        return analysis
+    from costmodel.pricing import Budget, price
+
+    predictions = price(analysis.graph, analysis.model, targets, coverage)
+    latency = {prediction.platform: prediction.latency for prediction in predictions}
+    budgets = tuple(Budget(target.id, seconds, latency[target.id]) for target, seconds in limits)
+    return replace(analysis, platforms=targets, predictions=predictions, budgets=budgets)
 
 
 def _loaded(model: ModelReference, given: Sequence[str], batch: Dim | None) -> tuple[str, Graph | None]:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from onnx_models import FLOAT, model, node, save, value, weight
 
 import costmodel
+from costmodel import zoo
 from costmodel.cli import main
 from costmodel.ops import operators
 from costmodel.report.numbers import short, short_bytes
@@ -88,7 +90,7 @@ FIRST, SECOND = 10 * 12 * 8 * 3 * 9, 10 * 12 * 16 * 8
     [
         ([], "no verb is given"),
         (["analyse", NETWORK], "analyse: no such verb; did you mean 'analyze'?"),
-        (["qqq"], "qqq: no such verb; there are: analyze, ops, zoo"),
+        (["qqq"], "qqq: no such verb; there are: analyze, ops, platforms, zoo"),
         (["nowhere.onnx"], "a model, not a verb; did you mean `costmodel analyze nowhere.onnx`?"),
         ([NETWORK, "--top", "3"], f"did you mean `costmodel analyze {NETWORK}`?"),
         ([__file__], f"did you mean `costmodel analyze {__file__}`?"),
@@ -109,14 +111,18 @@ FIRST, SECOND = 10 * 12 * 8 * 3 * 9, 10 * 12 * 16 * 8
         (["analyze", NETWORK, "--dim", "n=3"], "dims: for ONNX models only"),
         (["analyze", NETWORK, "--strict-dims"], "strict_dims: for ONNX models only"),
         (["analyze", "zoo:resnet18,batch=2", "--batch", "3"], "option 'batch' is given twice"),
-        (["analyze", "zoo:"], "zoo:NAME: no network is named; there are: mobilenet_v1"),
+        (["analyze", "zoo:"], "zoo:NAME: no network is named; `costmodel zoo` lists all"),
         (["analyze", "zoo:nothing"], "zoo:nothing"),
         (["analyze", "zoo:shufflenet_v2,width"], "write key=value"),
         (["analyze", "zoo:shufflenet_v2,hight=3"], "hight"),
         (["analyze", "nowhere.onnx"], "nowhere.onnx: no such file"),
         (["ops", "Convv"], "no such operator; did you mean Conv"),
         (["ops", "qqqqqq"], "`costmodel ops` lists them"),
-        (["zoo", "extra"], "unrecognized arguments"),
+        (["zoo", "resnet5"], "zoo:resnet5: no network has this name; did you mean 'resnet50'"),
+        (["zoo", "resnet50", "extra"], "unrecognized arguments"),
+        (["platforms", "shw"], "invalid choice: 'shw'"),
+        (["platforms", "show"], "platforms show: no platform is named"),
+        (["platforms", "show", "nothing"], "nothing: no such platform"),
     ],
     ids=lambda item: " ".join(item)[:40] if isinstance(item, list) else "",
 )
@@ -201,7 +207,7 @@ def test_ctrl_c_is_silent_and_status_130(monkeypatch: pytest.MonkeyPatch, capsys
 
 
 def test_help_and_version_are_data(capsys: pytest.CaptureFixture[str]) -> None:
-    for words in (["--help"], ["analyze", "--help"], ["ops", "--help"]):
+    for words in (["--help"], ["analyze", "--help"], ["ops", "--help"], ["platforms", "--help"]):
         with pytest.raises(SystemExit) as end:
             main(words)
         assert end.value.code == 0
@@ -334,7 +340,7 @@ def test_a_link_stays_a_link_and_a_pipe_a_pipe(tmp_path: Path, capsys: pytest.Ca
 
 def test_json_has_the_published_keys(network: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """DESIGN.md section 5."""
-    document = json.loads(run(capsys, "analyze", str(network), "--format", "json"))
+    document = json.loads(run(capsys, "analyze", str(network), "-p", "none", "--format", "json"))
     assert {"schema", "model", "totals", "operators", "coverage", "platforms", "findings"} <= set(document)
     assert document["schema"] == "costmodel.analysis/1"
     assert document["model"] == str(network)
@@ -593,11 +599,29 @@ def test_every_operator_prints_its_formulas(capsys: pytest.CaptureFixture[str]) 
 
 def test_zoo_lists_networks_that_analyze_takes(capsys: pytest.CaptureFixture[str]) -> None:
     out = run(capsys, "zoo")
-    assert "shufflenet_v2" in out
-    assert "width=" in out
+    names = run(capsys, "zoo", "--names").split()
+    assert names == [network.name for network in zoo.networks()]
+    assert set(names) < set(out.split())
+    assert "\n  resnet50  resnet101  resnet152\n      stride_in_1x1=false\n" in out
+    assert f"{len(names)} networks. All take batch and resolution, most classes.\n" in out
     assert "zoo:NAME" in out
-    assert out.count("classes=1000") == out.count("resolution=224") == 1
-    assert ": batch=1, resolution=224, classes=1000." in out
+    wide = [line for line in out.splitlines() if len(line) > 80]
+    assert all("(" in line or "`costmodel zoo NAME`" in line or "arch=" in line for line in wide)  # sources
+
+
+@pytest.mark.parametrize("reference", ["mobilenet_yolo", "zoo:mobilenet_yolo,batch=3"])
+def test_zoo_describes_a_network(reference: str, capsys: pytest.CaptureFixture[str]) -> None:
+    out = run(capsys, "zoo", reference)
+    assert out.startswith("zoo:mobilenet_yolo\n  MobileNet V1 with predictions of YOLO V2")
+    assert re.search(r"\nclasses +20 +a whole number, at least 1\n", out)
+    assert "\nEach side of the image is at least 32 and a multiple of 32.\nMobileNet-YOLO (eric612)" in out
+
+
+def test_zoo_describes_options(capsys: pytest.CaptureFixture[str]) -> None:
+    out = run(capsys, "zoo", "inverted_residual")
+    assert re.search(r"\nact +relu6 +one of relu6, hard_swish, swish\n", out)
+    assert "\n  se: after the activation," in out
+    assert "Each side" not in out
 
 
 def test_a_float_model_counts_four_bytes_an_element(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

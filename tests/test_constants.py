@@ -125,3 +125,19 @@ def test_parameters_do_not_depend_on_the_batch_that_was_exported(batch: int, tmp
     network = Network().eval()
     torch.onnx.export(network, (torch.rand(7, batch, 8),), tmp_path / "m.onnx", verbose=False)
     assert analyze(tmp_path / "m.onnx").totals.params == sum(p.numel() for p in network.parameters())
+
+
+@pytest.mark.parametrize("batch", [1, 2, 7])
+@pytest.mark.parametrize(("repeat", "setting"), [("Expand", (0, 3, 40)), ("Tile", (0, 1, 1))])
+def test_a_weight_that_is_repeated_over_the_batch_is_stored_once(
+    repeat: str, setting: tuple[int, ...], batch: int, tmp_path: Path
+) -> None:
+    """As a vision transformer does with its class token: read once, written for each image, and read for each."""
+    weights = [
+        constant("token", np.ones((1, 3, 40), np.float32)),
+        constant("times", np.array([batch, *setting[1:]], np.int64)),
+    ]
+    nodes = [node(repeat, ["token", "times"], ["t"]), node("Concat", ["x", "t"], ["y"], axis=1)]
+    repeated, joined = (operator.cost for operator in analyzed(tmp_path, nodes, weights, (batch, 5, 40)).operators)
+    assert (repeated.weight_elements, repeated.params, repeated.output_elements) == (120, 120, 120 * batch)
+    assert (joined.weight_elements, joined.params, joined.input_elements) == (0, 0, 320 * batch)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from typing import Any
 
-from costmodel.analysis import analyze
+from costmodel.analysis import Analysis, analyze
 from costmodel.cli.output import terminal_width, use_color, write
 from costmodel.cli.progress import busy
 from costmodel.errors import UsageError
 from costmodel.report.rows import View
 
 FORMATS = ("text", "json", "csv", "markdown")
+DEFAULTS = ("gtx1080ti-cudnn7-fp32", "snapdragon810-neon-fp32-1t")  # the paper's platforms
+COUNTS_ONLY = "none"
+
+_UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +48,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("bytes", "error"),
         default="bytes",
         help="operators not known: count bytes, or refuse",
+    )
+    latency = parser.add_argument_group("latency")
+    latency.add_argument(
+        "-p",
+        "--platform",
+        action="append",
+        default=[],
+        metavar="PLATFORM",
+        help="predict for it; an id, a unique beginning of one (`costmodel platforms` lists them), or the path of a "
+        f"profile; may be given again. {COUNTS_ONLY}: only counts. Without it: the paper's GPU and ARM",
+    )
+    latency.add_argument(
+        "--budget",
+        action="append",
+        default=[],
+        metavar="PLATFORM=3ms",
+        help="exit status 1 if the upper end of the latency's interval is above (us, ms, s); may be given again",
+    )
+    latency.add_argument(
+        "--coverage",
+        type=_coverage,
+        default=0.9,
+        metavar="SHARE",
+        help="the share of networks whose latency the intervals are to hold: 0.5, 0.8, 0.9 (the default) or 0.95",
     )
     output = parser.add_argument_group("output")
     output.add_argument(
@@ -79,6 +106,9 @@ def run(options: argparse.Namespace) -> int:
             values=dict(_named_values(options.value)),
             strict_dims=options.strict_dims,
             unknown=options.unknown,
+            platform=_platforms(options.platform),
+            budgets=_budgets(options.budget),
+            coverage=options.coverage,
         )
     write(_rendered(analysis, options), options.output)
     if options.format == "csv":
@@ -86,10 +116,22 @@ def run(options: argparse.Namespace) -> int:
 
         for line in notices(analysis):
             print(line, file=sys.stderr)
-    return 0
+    return _verdict(analysis)
 
 
-def _rendered(analysis: Any, options: argparse.Namespace) -> str:
+def _verdict(analysis: Analysis) -> int:
+    """The exit status, and a line on stderr for every budget that is exceeded."""
+    if not analysis.exceeded:
+        return 0
+    from costmodel.report.latency import budget_line
+    from costmodel.report.names import plain
+
+    for budget in analysis.exceeded:
+        print(f"costmodel: {plain(analysis.model)}: {budget_line(budget)}", file=sys.stderr)
+    return 1
+
+
+def _rendered(analysis: Analysis, options: argparse.Namespace) -> str:
     view = View(options.by, options.top, options.sort, options.depth)
     if options.format == "json":
         from costmodel.report import json
@@ -107,6 +149,39 @@ def _rendered(analysis: Any, options: argparse.Namespace) -> str:
 
     to_terminal = options.output is None
     return text.render(analysis, view, terminal_width() if to_terminal else None, to_terminal and use_color())
+
+
+def _platforms(named: list[str]) -> list[str]:
+    """What -p names; the defaults where it names nothing."""
+    if COUNTS_ONLY in named:
+        if len(set(named)) > 1:
+            others = " ".join(f"-p {name}" for name in named if name != COUNTS_ONLY)
+            raise UsageError(f"-p {COUNTS_ONLY}: it asks for counts only, and {others} for a latency; leave out one")
+        return []
+    if named:
+        return named
+    from costmodel.platforms import platforms
+
+    return [id for id in DEFAULTS if id in platforms()]
+
+
+def _budgets(entries: list[str]) -> dict[str, float]:
+    result: dict[str, float] = {}
+    for entry in entries:
+        platform, equals, limit = entry.rpartition("=")
+        fits = re.fullmatch(r"([0-9]{1,9}(?:[.][0-9]{1,9})?|[.][0-9]{1,9})(us|ms|s)", limit)
+        if not equals or not platform or fits is None or not float(fits[1]):
+            raise UsageError(f"--budget {entry}: write PLATFORM=LATENCY with us, ms or s, such as snapdragon810=30ms")
+        if platform in result:
+            raise UsageError(f"--budget {entry}: {platform} has a budget already; give one a platform")
+        result[platform] = float(fits[1]) * _UNITS[fits[2]]
+    return result
+
+
+def _coverage(text: str) -> float:
+    if not re.fullmatch(r"0?[.][0-9]{1,4}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share; give a number between 0 and 1, such as 0.9")
+    return float(text)
 
 
 def _size(text: str) -> int:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 from costmodel.errors import UsageError
+from costmodel.writing import write_whole
 
 
 def terminal_width() -> int | None:
@@ -40,7 +39,7 @@ def write(text: str, path: str | None) -> None:
             # a pipe or a device: nothing to keep whole
             target.write_text(text, encoding="utf-8", errors="backslashreplace")
             return
-        _replace(Path(os.path.realpath(target)), text)  # a link stays a link
+        write_whole(Path(os.path.realpath(target)), text)  # a link stays a link
     except OSError as error:
         raise UsageError(f"-o {path}: cannot be written ({error.strerror or error}); give another file") from error
 
@@ -63,18 +62,3 @@ def silence_stdout() -> None:
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())
     os.close(null)
-
-
-def _replace(target: Path, text: str) -> None:
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".costmodel-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(temporary).chmod(target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~mask)
-        Path(temporary).replace(target)
-    except BaseException:
-        with suppress(OSError):
-            Path(temporary).unlink()
-        raise

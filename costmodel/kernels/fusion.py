@@ -216,8 +216,9 @@ def _kernel(flow: _Flow, group: _Group, runtime: Runtime) -> Kernel:
     cost = _cost(flow, group)
     op = group.unit.op
     launches: Dim = 0 if group.kind is Kind.VIEW else dict(runtime.decomposed).get(op, 1)
-    if runtime.launches_groups and group.kind is Kind.GROUPED and group.loops is not None:
-        launches = group.loops.groups
+    if group.kind is Kind.GROUPED and group.loops is not None:
+        each = runtime.launches_groups == "single" and group.loops.batch == 1
+        launches = group.loops.groups if each or runtime.launches_groups == "always" else launches
     copies = {"Concat": runtime.concats, "Shuffle": runtime.passes, **dict.fromkeys(_SLICES, runtime.splits)}.get(op)
     kind = group.kind
     if copies is not None and kind is Kind.MOVEMENT:

@@ -32,6 +32,8 @@ _UNRELATED = frozenset(
         "Size",
     }
 )
+# Their outputs have an element of a constant as often as a shape says, which may be the batch's.
+_REPEATS = frozenset({"Expand", "Tile"})
 _INTEGERS = frozenset({"int32", "int64", "bool"})
 
 # For each constant that is a parameter here: the tensor, and its learned elements, or None for every
@@ -97,9 +99,9 @@ def _is_prepared(op_type: str, settings: frozenset[int], result: Result, inputs:
     """Whether the outputs are constants that runtimes make when they load the model.
 
     Constants stay constants where they are moved, cut, joined or retyped, and where integers are
-    computed from them; arithmetic on weights is counted as it stands in the graph.
+    computed from them; repeating them and arithmetic on weights are counted as they stand in the graph.
     """
-    if op_type in _UNRELATED:
+    if op_type in _UNRELATED or op_type in _REPEATS:
         return False
     own = op_type in _MAKERS or op_type in _TABLES
     for i, spec in enumerate(inputs):

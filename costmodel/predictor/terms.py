@@ -21,6 +21,7 @@ from costmodel.platforms.platform import Machine
 
 Amounts = dict[str, Dim]
 
+_CHANNEL_COPIES = frozenset({"Concat", "Split", "Slice", "Shuffle"})
 _STEM = 4  # input channels up to which a convolution has code of its own, as the first layer of images
 
 
@@ -40,6 +41,7 @@ TERMS: dict[str, str] = {
     "winograd.input": "element of Winograd's transformed input",
     "winograd.output": "element of Winograd's products before the output transform",
     "winograd.weights": "element of Winograd's transformed weights",
+    "contraction.steps": "mult-add of one output element: what no parallelism shortens",
     "contraction.half": "mult-add in channels that half fill a vector",
     "contraction.scalar": "mult-add in channels that do not fill a vector",
     "contraction.patches": "element of the input copied into patches (k x k convolutions)",
@@ -61,7 +63,8 @@ TERMS: dict[str, str] = {
     "transcendental.elements": "element of a sigmoid, swish or other function with an exponential",
     "softmax.elements": "element of a softmax",
     "normalization.elements": "element of a normalisation over neighbours",
-    "movement.elements": "element copied by a concat, split, shuffle, transpose, padding or resize",
+    "movement.elements": "element copied by a concat, split or channel shuffle",
+    "rearrangement.elements": "element copied by a padding, transpose, resize or gather",
     "other.mult_adds": "mult-add of an operator of no kind above",
     "other.elements": "element read or written by an operator of no kind above",
 }
@@ -81,6 +84,7 @@ def amounts(kernel: Kernel, machine: Machine) -> Amounts:
     else:
         result = _convolution(kernel.kind, kernel.loops, machine)
     result["launch.contraction"] = 1
+    result["contraction.steps"] = kernel.loops.cin * kernel.loops.window
     if kernel.kind is Kind.GROUPED:
         result["launch.group"] = kernel.launches - 1
     if isinstance(kernel.repeat, int) and kernel.repeat == 1:
@@ -146,7 +150,8 @@ def _winograd(loops: Loops, machine: Machine) -> Amounts:
     chosen = options[0]
     return {
         **chosen,
-        "contraction.half": chosen["winograd.mult_adds"] * half,
+        "contraction.steps": "mult-add of one output element: what no parallelism shortens",
+    "contraction.half": chosen["winograd.mult_adds"] * half,
         "contraction.scalar": chosen["winograd.mult_adds"] * scalar,
     }
 
@@ -229,7 +234,8 @@ def _normalization(kernel: Kernel) -> Amounts:
 
 
 def _movement(kernel: Kernel) -> Amounts:
-    return {"movement.elements": kernel.cost.output_elements * _passes(kernel)}
+    term = "movement.elements" if kernel.op in _CHANNEL_COPIES else "rearrangement.elements"
+    return {term: kernel.cost.output_elements * _passes(kernel)}
 
 
 def _other(kernel: Kernel) -> Amounts:

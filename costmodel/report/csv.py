@@ -1,4 +1,4 @@
-"""CSV: one line an operator, or a group of them, counts in full."""
+"""CSV: one line an operator, or a group of them, counts in full, latencies of kernels at their main operators."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 from io import StringIO
 
 from costmodel.analysis import Analysis, cost_record
+from costmodel.report.latency import Times, times
 from costmodel.report.rows import Row, View, rows
 
 _OF_OPERATOR = ("operator", "type", "output", "counting", "note", "module")
@@ -17,9 +18,12 @@ def render(analysis: Analysis, view: View) -> str:
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")
     lead = _OF_OPERATOR if view.by == "op" else (view.by, *_OF_GROUP)
-    writer.writerow([*lead, *cost_record(analysis.totals)])
+    platforms = times(analysis)
+    heads = [f"{entry.platform.id}:{head}" for entry in platforms for head in _heads(view)]
+    writer.writerow([*lead, *cost_record(analysis.totals), *heads])
     for row in rows(analysis, view):
-        writer.writerow([row.name, *_lead(row), *cost_record(row.cost).values()])
+        latencies = [cell for entry in platforms for cell in _latency(row, entry)]
+        writer.writerow([row.name, *_lead(row), *cost_record(row.cost).values(), *latencies])
     return out.getvalue()
 
 
@@ -28,3 +32,20 @@ def _lead(row: Row) -> list[str | int]:
         return [row.op, row.output_shape, row.node.counting.value, row.node.note, row.node.module]
     states = row.coverage
     return [row.operators, *((states.counted, states.approximated, states.unknown) if states else ())]
+
+
+def _heads(view: View) -> tuple[str, ...]:
+    return ("kernel", "latency_ms", "low_ms", "high_ms") if view.by == "op" else ("latency_ms",)
+
+
+def _latency(row: Row, entry: Times) -> tuple[str | float, ...]:
+    """An operator's kernel, with its latency at the main operator of the kernel; of a group the sum."""
+    if row.node is None:
+        return (entry.sum(row.members) * 1e3,)
+    item = entry.kernels.get(row.name)
+    if item is None:
+        return ("", "", "", "")
+    if item.kernel.name != row.name:
+        return (item.kernel.name, "", "", "")
+    latency = item.estimate
+    return (item.kernel.name, latency.seconds * 1e3, latency.low * 1e3, latency.high * 1e3)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from costmodel.analysis import Analysis
+from costmodel.report import latency
 from costmodel.report.coverage import LOWER_BOUNDS, assumption_lines, bound, coverage_line, reason_lines
+from costmodel.report.latency import Times
 from costmodel.report.numbers import exact
-from costmodel.report.rows import View, count_cells, count_heads, inputs, rows
+from costmodel.report.rows import Row, View, count_cells, count_heads, inputs, rows
 
 
 def render(analysis: Analysis, view: View) -> str:
-    """Totals, the rows of a view, and the coverage."""
+    """Totals, latencies, the rows of a view, and the coverage."""
+    times = latency.times(analysis)
+    dearest = latency.DEAREST if view.top is None else view.top
     view = view.short()
     cost = analysis.totals
     others = (cost.params, cost.memory_access, cost.bytes, len(analysis.operators))
@@ -25,11 +29,38 @@ def render(analysis: Analysis, view: View) -> str:
             _escape(row.label),
             *([_escape(row.op), row.output_shape] if view.by == "op" else [str(row.operators)]),
             *count_cells(row, view, cost),
+            *(cell for entry in times for cell in _cells(row, entry)),
         ]
         for row in rows(analysis, view)
     ]
-    shown = _table((*head, *count_heads(view)), body)
-    return f"### {_escape(analysis.model)}\n\n{totals}\n{shown}\n{_trust(analysis)}"
+    heads = [cell for entry in times for cell in _heads(entry, view)]
+    shown = _table((*head, *count_heads(view), *heads), body)
+    blocks = [totals, *_latency(analysis, times, dearest), shown, _trust(analysis)]
+    return f"### {_escape(analysis.model)}\n\n" + "\n".join(blocks)
+
+
+def _latency(analysis: Analysis, times: list[Times], dearest: int) -> list[str]:
+    """Latencies, where the time goes, and the dearest kernels; nothing without platforms."""
+    if not times:
+        return []
+    cells = (latency.summary(times), latency.by_kind(times), latency.dearest(times, dearest))
+    first, *others = (_table(map(_escape, part.heads), (map(_escape, row) for row in part.rows)) for part in cells)
+    lines = (*map(latency.budget_line, analysis.budgets), *latency.note_lines(analysis))
+    notes = "".join(f"- {_escape(line)}\n" for line in lines)
+    return [first, *([notes] if notes else []), *others]
+
+
+def _heads(entry: Times, view: View) -> list[str]:
+    head = f"{_escape(entry.label)} ms"
+    return [head] if view.by == "op" else [head, f"share of {head}"]
+
+
+def _cells(row: Row, entry: Times) -> list[str]:
+    """The kernel at its main operator; of a group the sum, and its share."""
+    if row.node is not None:
+        return [_escape(entry.cell(row.name, name_kernel=True))]
+    seconds = entry.sum(row.members)
+    return [entry.part(seconds), entry.share(seconds)]
 
 
 def _trust(analysis: Analysis) -> str:

@@ -53,6 +53,7 @@ class Row:
     """One row: a single operator (node and output shape given), or a group of them.
 
     label: the name as people look for it; an operator's name with its module where it does not tell.
+    members: names of all its operators.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Row:
     output_shape: str = ""
     operators: int = 1
     coverage: Coverage | None = None
+    members: tuple[str, ...] = ()
 
     @property
     def op(self) -> str:
@@ -81,6 +83,17 @@ def rows(analysis: Analysis, view: View) -> list[Row]:
     if ranked or view.by == "type":
         result.sort(key=lambda row: getattr(row.cost, view.key), reverse=True)
     return result[: view.top]
+
+
+def key_head(view: View) -> str:
+    """The head of what is dear."""
+    return _COUNTS[view.key]
+
+
+def key_cells(row: Row, view: View, totals: Cost) -> tuple[str, str]:
+    """A row's count of what is dear, and its share of the total."""
+    part = getattr(row.cost, view.key)
+    return short(part), share(part, getattr(totals, view.key))
 
 
 def count_heads(view: View) -> list[str]:
@@ -113,7 +126,8 @@ def inputs(analysis: Analysis) -> str:
 
 def _group_row(group: Group) -> Row:
     label = group.name or "(top)"
-    return Row(group.name, label, group.cost, operators=group.operators, coverage=group.coverage)
+    members = tuple(node.name for node in group.members)
+    return Row(group.name, label, group.cost, operators=group.operators, coverage=group.coverage, members=members)
 
 
 def _operator_row(analysis: Analysis, node: Node) -> Row:
@@ -122,4 +136,4 @@ def _operator_row(analysis: Analysis, node: Node) -> Row:
     shape = "" if spec is None or spec.shape is None else "x".join(map(str, spec.shape))
     named = not node.module or "/" in node.name or node.name.startswith(node.module)
     label = node.name if named else f"{node.module}/{node.name}"
-    return Row(node.name, label, node.cost, node, shape)
+    return Row(node.name, label, node.cost, node, shape, members=(node.name,))

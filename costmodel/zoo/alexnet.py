@@ -1,4 +1,7 @@
-"""AlexNet (Krizhevsky et al., NIPS 2012; and arXiv 1404.5997), its layers named as in torchvision."""
+"""AlexNet (Krizhevsky et al., NIPS 2012; and arXiv 1404.5997).
+
+Layers are named as in torchvision.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from costmodel.zoo.registry import network
 _WIDTHS = {1: ((64, 192, 384, 256, 256), 2), 2: ((96, 256, 384, 384, 256), 0)}
 
 
-@network("alexnet")
+@network("alexnet", smallest=63)
 def alexnet(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000, groups: int = 1) -> TensorSpec:
     """AlexNet: groups=1 is torchvision's (arXiv 1404.5997), groups=2 the paper's of 2012.
 

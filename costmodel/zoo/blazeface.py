@@ -1,4 +1,7 @@
-"""BlazeFace (Bazarevsky et al., 2019, arXiv 1907.05047): MediaPipe's face detector for front cameras."""
+"""BlazeFace (Bazarevsky et al., 2019, arXiv 1907.05047).
+
+MediaPipe's face detector for front cameras. Layers are named as in hollance/BlazeFace-PyTorch.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ def _predict(g: GraphBuilder, x: TensorSpec, anchors: int, features: int, name: 
     return g.reshape(g.transpose(x, (0, 2, 3, 1)), (batch, -1, features))
 
 
-@network("blazeface", resolution=128)
+@network("blazeface", task="detection", resolution=128, smallest=2)
 def blazeface(g: GraphBuilder, x: TensorSpec, *, heads: bool = True) -> TensorSpec | tuple[TensorSpec, TensorSpec]:
     """BlazeFace: boxes with keypoints, and scores, of 2 anchors a position at stride 8 and 6 at stride 16.
 

@@ -1,6 +1,7 @@
-"""CondenseNet (Huang et al., CVPR 2018, arXiv 1711.09224), as it runs: its learned groups are grouped convolutions.
+"""CondenseNet (Huang et al., CVPR 2018, arXiv 1711.09224).
 
-Layers are named as in the authors' code (ShichenLiu/CondenseNet, condensenet_converted).
+As it runs: its learned groups are grouped convolutions. Layers are named as in the authors' code
+(ShichenLiu/CondenseNet, condensenet_converted).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from costmodel.builder import GraphBuilder
 from costmodel.dims import Dim
 from costmodel.errors import UsageError
 from costmodel.graph import TensorSpec
-from costmodel.zoo.layers import channels_of
+from costmodel.zoo.layers import bn_relu_conv, channels_of
 from costmodel.zoo.registry import network
 
 # For ImageNet: layers of each block, and the channels that each of them adds.
@@ -18,23 +19,22 @@ _BOTTLENECK = 4  # channels of a layer's 1x1 convolution, in growth rates
 _CHOICES = (1, 2, 4, 8)  # what divides the narrowest convolution, of 8 channels
 
 
-def norm_conv(g: GraphBuilder, x: TensorSpec, channels: int, kernel: int, groups: int, name: str) -> TensorSpec:
+def _conv(g: GraphBuilder, x: TensorSpec, channels: int, kernel: int, groups: int, name: str) -> TensorSpec:
     """Batch normalisation, ReLU and a grouped convolution."""
     with g.scope(name):
-        x = g.relu(g.batch_norm(x, "norm"), "relu")
-        return g.conv(x, channels, kernel, groups=groups, name="conv")
+        return bn_relu_conv(g, x, channels, kernel, groups=groups)
 
 
 def dense_layer(g: GraphBuilder, x: TensorSpec, growth: int, groups: int) -> TensorSpec:
     """Figure 1, right: index, grouped 1x1 convolution, shuffle, grouped 3x3 convolution; channels are appended."""
     y = g.gather(x, channels_of(x), name="index")
-    y = norm_conv(g, y, _BOTTLENECK * growth, 1, groups, "conv_1")
+    y = _conv(g, y, _BOTTLENECK * growth, 1, groups, "conv_1")
     if groups > 1:
         y = g.channel_shuffle(y, groups)
-    return g.concat((x, norm_conv(g, y, growth, 3, groups, "conv_2")))
+    return g.concat((x, _conv(g, y, growth, 3, groups, "conv_2")))
 
 
-@network("condensenet")
+@network("condensenet", smallest=31)
 def condensenet(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000, groups: int = 4) -> TensorSpec:
     """CondenseNet-74 with G = C = groups: 1, 2, 4 or 8.
 

@@ -1,6 +1,6 @@
-"""Darknet-53 (Redmon and Farhadi, "YOLOv3", 2018, arXiv 1804.02767) and its cross-stage partial descendant.
+"""Darknet-53 (Redmon and Farhadi, 2018, arXiv 1804.02767) and CSPDarknet-53 (Wang et al., arXiv 1911.11929).
 
-CSPDarknet-53: Wang et al., "CSPNet", CVPR Workshops 2020, arXiv 1911.11929. Layers are named as in timm.
+Layers are named as in timm.
 """
 
 from __future__ import annotations

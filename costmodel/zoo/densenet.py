@@ -1,11 +1,14 @@
-"""DenseNet (Huang et al., CVPR 2017, arXiv 1608.06993). Layers are named as in torchvision's densenet121."""
+"""DenseNet (Huang et al., CVPR 2017, arXiv 1608.06993).
+
+Layers are named as in torchvision's densenet121.
+"""
 
 from __future__ import annotations
 
 from costmodel.builder import GraphBuilder
 from costmodel.dims import Dim
 from costmodel.graph import TensorSpec
-from costmodel.zoo.layers import channels_of, classifier, conv_bn
+from costmodel.zoo.layers import bn_relu_conv, channels_of, classifier, conv_bn
 from costmodel.zoo.registry import network
 
 _BOTTLENECK = 4  # channels of a layer's 1x1 convolution, in growth rates
@@ -13,15 +16,13 @@ _BOTTLENECK = 4  # channels of a layer's 1x1 convolution, in growth rates
 
 def dense_layer(g: GraphBuilder, x: TensorSpec, growth: int) -> TensorSpec:
     """Section 3, "Bottleneck layers": its channels are appended to its input's."""
-    y = g.relu(g.batch_norm(x, "norm1"), "relu1")
-    y = conv_bn(g, y, _BOTTLENECK * growth, names="conv1 norm2 relu2")
-    return g.concat((x, g.conv(y, growth, 3, name="conv2")))
+    y = bn_relu_conv(g, x, _BOTTLENECK * growth, names="norm1 relu1 conv1")
+    return g.concat((x, bn_relu_conv(g, y, growth, 3, names="norm2 relu2 conv2")))
 
 
 def transition(g: GraphBuilder, x: TensorSpec) -> TensorSpec:
     """Between blocks: half of the channels, and of the height and width."""
-    x = g.relu(g.batch_norm(x, "norm"), "relu")
-    x = g.conv(x, channels_of(x) // 2, name="conv")
+    x = bn_relu_conv(g, x, channels_of(x) // 2)
     return g.avg_pool(x, 2, stride=2, name="pool")
 
 
@@ -43,31 +44,31 @@ def _densenet(
     return classifier(g, x, classes, name="classifier")
 
 
-@network("densenet121")
+@network("densenet121", smallest=29)
 def densenet121(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000) -> TensorSpec:
     """DenseNet-121."""
     return _densenet(g, x, classes, (6, 12, 24, 16))
 
 
-@network("densenet161")
+@network("densenet161", smallest=29)
 def densenet161(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000) -> TensorSpec:
     """DenseNet-161, whose growth rate is 48."""
     return _densenet(g, x, classes, (6, 12, 36, 24), growth=48)
 
 
-@network("densenet169")
+@network("densenet169", smallest=29)
 def densenet169(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000) -> TensorSpec:
     """DenseNet-169."""
     return _densenet(g, x, classes, (6, 12, 32, 32))
 
 
-@network("densenet201")
+@network("densenet201", smallest=29)
 def densenet201(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000) -> TensorSpec:
     """DenseNet-201."""
     return _densenet(g, x, classes, (6, 12, 48, 32))
 
 
-@network("densenet264")
+@network("densenet264", smallest=29)
 def densenet264(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000) -> TensorSpec:
     """DenseNet-264."""
     return _densenet(g, x, classes, (6, 12, 64, 48))

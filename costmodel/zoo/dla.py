@@ -1,4 +1,7 @@
-"""Deep layer aggregation (Yu et al., CVPR 2018, arXiv 1707.06484). Layers are named as in timm's dla34."""
+"""Deep layer aggregation (Yu et al., CVPR 2018, arXiv 1707.06484).
+
+Layers are named as in timm's dla34.
+"""
 
 from __future__ import annotations
 

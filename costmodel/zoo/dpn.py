@@ -1,4 +1,7 @@
-"""Dual path networks (Chen et al., NIPS 2017, arXiv 1707.01629). Layers are named as in timm's dpn92."""
+"""Dual path networks (Chen et al., NIPS 2017, arXiv 1707.01629).
+
+Layers are named as in timm's dpn92.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from dataclasses import dataclass
 from costmodel.builder import GraphBuilder
 from costmodel.dims import Dim
 from costmodel.graph import TensorSpec
-from costmodel.zoo.layers import conv_bn
+from costmodel.zoo.layers import bn_relu_conv, conv_bn
 from costmodel.zoo.registry import network
 
 
@@ -45,8 +48,7 @@ def _bn_conv(
     g: GraphBuilder, x: TensorSpec, channels: int, kernel: int = 1, *, stride: int = 1, groups: int = 1, name: str
 ) -> TensorSpec:
     with g.scope(name):
-        x = g.relu(g.batch_norm(x, "bn"), "act")
-        return g.conv(x, channels, kernel, stride=stride, groups=groups, name="conv")
+        return bn_relu_conv(g, x, channels, kernel, stride=stride, groups=groups, names="bn act conv")
 
 
 def dual_path_unit(

@@ -1,4 +1,7 @@
-"""ESNet, the backbone of PP-PicoDet (Yu et al., 2021, arXiv 2111.00902). Layers are named as in PaddleClas."""
+"""ESNet, the backbone of PP-PicoDet (Yu et al., 2021, arXiv 2111.00902).
+
+Layers are named as in PaddleClas.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from costmodel.builder import GraphBuilder
 from costmodel.dims import Dim
 from costmodel.graph import TensorSpec
 from costmodel.zoo.layers import channels_of, conv_bn, depthwise_bn, nearest_multiple, squeeze_excite
+from costmodel.zoo.pplcnet import head
 from costmodel.zoo.registry import network
 
 # Output channels and blocks of each stage.
@@ -58,6 +62,4 @@ def esnet(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000, width: float =
             with g.scope(f"blocks.{index}"):
                 x = basic_block(g, x) if block else down_block(g, x, nearest_multiple(channels * width))
             index += 1
-    x = _conv(g, x, 1024, "conv2")
-    x = g.conv(g.global_avg_pool(x, "avg_pool"), 1280, name="last_conv")
-    return g.linear(g.flatten(g.hard_swish(x, "act")), classes)
+    return head(g, _conv(g, x, 1024, "conv2"), classes, _ACT)

@@ -1,4 +1,4 @@
-"""Detectors by dog-qiuqiu on a ShuffleNet V2: FastestDet and, before it, Yolo-FastestV2.
+"""FastestDet and Yolo-FastestV2 (dog-qiuqiu), detectors on a ShuffleNet V2.
 
 Layers are named as in the two repositories, branches of units as in our ShuffleNet V2. The suppression of
 overlaps is left out.
@@ -21,7 +21,7 @@ Head = tuple[str, TensorSpec, TensorSpec]
 _STAGES = ((48, 4), (96, 8), (192, 4))  # output channels and units of stages 2 to 4
 
 
-@network("fastestdet", resolution=352)
+@network("fastestdet", task="detection", resolution=352)
 def fastestdet(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 80) -> TensorSpec:
     """FastestDet: features of three stages joined at 1/16 of the input, and one prediction a place.
 
@@ -41,7 +41,7 @@ def fastestdet(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 80) -> TensorSp
         return g.concat((found, box, kind))
 
 
-@network("yolo_fastestv2", resolution=352)
+@network("yolo_fastestv2", task="detection", resolution=352)
 def yolo_fastestv2(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 80) -> tuple[TensorSpec, ...]:
     """Yolo-FastestV2: predictions of 3 boxes a place at 1/16 and at 1/32 of the input, of shape (N, H, W, numbers).
 

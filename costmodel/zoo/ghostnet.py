@@ -1,4 +1,7 @@
-"""GhostNet (Han et al., CVPR 2020, arXiv 1911.11907). Layers are named as in timm's ghostnet_100."""
+"""GhostNet (Han et al., CVPR 2020, arXiv 1911.11907).
+
+Layers are named as in timm's ghostnet_100.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""GoogLeNet (Szegedy et al., CVPR 2015, arXiv 1409.4842), its layers named as in torchvision."""
+"""GoogLeNet (Szegedy et al., CVPR 2015, arXiv 1409.4842).
+
+Layers are named as in torchvision.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,7 @@ def inception(g: GraphBuilder, x: TensorSpec, widths: tuple[int, ...], original:
     return g.concat((a, b, c, d))
 
 
-@network("googlenet")
+@network("googlenet", smallest=15)
 def googlenet(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000, original: bool = False) -> TensorSpec:
     """GoogLeNet without the auxiliary classifiers, as in torchvision: batch normalisation, and 3x3 for 5x5.
 

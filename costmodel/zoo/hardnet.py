@@ -1,4 +1,7 @@
-"""HarDNet (Chao et al., ICCV 2019, arXiv 1909.00948). Layers are named as in the authors' PingoLH/Pytorch-HarDNet."""
+"""HarDNet (Chao et al., ICCV 2019, arXiv 1909.00948).
+
+Layers are named as in the authors' PingoLH/Pytorch-HarDNet.
+"""
 
 from __future__ import annotations
 
@@ -111,13 +114,13 @@ def hardnet(g: GraphBuilder, x: TensorSpec, classes: Dim, plan: Plan, depthwise:
     return classifier(g, x, classes)
 
 
-@network("hardnet68")
+@network("hardnet68", smallest=29)
 def hardnet68(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000) -> TensorSpec:
     """HarDNet-68: each layer joins those at distances of powers of two before it."""
     return hardnet(g, x, classes, _68, depthwise=False)
 
 
-@network("hardnet85")
+@network("hardnet85", smallest=29)
 def hardnet85(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000) -> TensorSpec:
     """HarDNet-85."""
     return hardnet(g, x, classes, _85, depthwise=False)

@@ -1,11 +1,14 @@
-"""HRNet for classification (Wang et al., TPAMI 2020, arXiv 1908.07919). Layers are named as in timm's hrnet_w18."""
+"""HRNet for classification (Wang et al., TPAMI 2020, arXiv 1908.07919).
+
+Layers are named as in timm's hrnet_w18.
+"""
 
 from __future__ import annotations
 
 from costmodel.builder import GraphBuilder
 from costmodel.dims import Dim
 from costmodel.graph import TensorSpec
-from costmodel.zoo.layers import channels_of, classifier, conv_bn, resize_like
+from costmodel.zoo.layers import channels_of, classifier, conv_bn, resize_like, whole_channels
 from costmodel.zoo.registry import network
 from costmodel.zoo.resnet import PLAIN, Style, basic_block, bottleneck
 
@@ -46,9 +49,7 @@ def _module(g: GraphBuilder, branches: list[TensorSpec], style: Style) -> list[T
     for index, x in enumerate(branches):
         for block in range(_BLOCKS):
             with g.scope(f"branches.{index}.{block}"):
-                channels = channels_of(x)
-                assert isinstance(channels, int)
-                x = basic_block(g, x, channels, 1, style)
+                x = basic_block(g, x, whole_channels(x), 1, style)
         done.append(x)
     with g.scope("fuse_layers"):
         return fuse(g, done)

@@ -1,11 +1,14 @@
-"""IGCV3 (Sun et al., BMVC 2018, arXiv 1806.00178): MobileNet V2 with grouped, interleaved 1x1 convolutions."""
+"""IGCV3 (Sun et al., BMVC 2018, arXiv 1806.00178).
+
+MobileNet V2 with grouped, interleaved 1x1 convolutions.
+"""
 
 from __future__ import annotations
 
 from costmodel.builder import GraphBuilder
 from costmodel.dims import Dim
 from costmodel.graph import TensorSpec
-from costmodel.zoo.layers import channels_of, classifier, conv_bn, depthwise_bn
+from costmodel.zoo.layers import channels_of, classifier, conv_bn, depthwise_bn, residual
 from costmodel.zoo.registry import network
 
 # IGCV3-D: expansion, output channels, repeats, stride of the first.
@@ -36,7 +39,7 @@ def interleaved_residual(g: GraphBuilder, x: TensorSpec, channels: int, *, expan
     with g.scope("project"):
         y = conv_bn(g, y, channels, groups=_GROUPS, names="0 1")
         y = g.channel_shuffle(y, channels // _GROUPS)
-    return g.add(x, y) if stride == 1 and channels_of(x) == channels else y
+    return residual(g, x, y, stride)
 
 
 def _even(value: float) -> int:

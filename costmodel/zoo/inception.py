@@ -115,7 +115,7 @@ def _v3_e(g: GraphBuilder, x: TensorSpec) -> TensorSpec:
     )
 
 
-@network("inception_v3", resolution=299)
+@network("inception_v3", resolution=299, smallest=75)
 def inception_v3(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000) -> TensorSpec:
     """Inception V3 (Table 1)."""
     x = branch(g, x, ("Conv2d_1a_3x3", 32, 3, 2))
@@ -230,7 +230,7 @@ def _v4_c(g: GraphBuilder, x: TensorSpec) -> TensorSpec:
     )
 
 
-@network("inception_v4", resolution=299)
+@network("inception_v4", resolution=299, smallest=75)
 def inception_v4(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000) -> TensorSpec:
     """Inception V4 (Figure 9)."""
     blocks = (*[_v4_a] * 4, _v4_reduction_a, *[_v4_b] * 7, _v4_reduction_b, *[_v4_c] * 3)

@@ -1,4 +1,4 @@
-"""One inverted residual block on its own, the unit in which tables of block latencies come."""
+"""One inverted residual block, the unit in which tables of block latencies come."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Literal
 
 from costmodel.builder import GraphBuilder
 from costmodel.graph import TensorSpec
-from costmodel.zoo.layers import conv_bn, depthwise_bn, squeeze_excite
+from costmodel.zoo.layers import conv_bn, depthwise_bn, residual, squeeze_excite
 from costmodel.zoo.registry import network
 
 
-@network("inverted_residual", resolution=56, channels="cin")
+@network("inverted_residual", task="block", resolution=56, channels="cin")
 def inverted_residual(
     g: GraphBuilder,
     x: TensorSpec,
@@ -26,7 +26,9 @@ def inverted_residual(
     """An inverted residual block of MobileNet V2 (arXiv 1801.04381, Figure 4d) or V3 (1905.02244, Figure 4).
 
     1x1 expansion (none where expand is 1), depthwise convolution, squeeze-excite if wanted, linear 1x1
-    projection, and a shortcut at stride 1 where cin is cout. resolution and cin are the input's.
+    projection, and a shortcut at stride 1 where cin is cout.
+    resolution, cin: of the input. cout: channels of the output. stride, kernel: of the depthwise convolution.
+    act: after the expansion and after the depthwise convolution.
     se: after the activation, with ReLU and hard sigmoid as in MobileNet V3, squeezed to a quarter of the expanded
     channels rounded down as in nn-Meter, which measured such blocks.
     """
@@ -41,4 +43,4 @@ def inverted_residual(
         y = squeeze_excite(g, y, max(1, expanded // 4), gate="hard_sigmoid")
     with g.scope("project"):
         y = conv_bn(g, y, cout, names="0 1")
-    return g.add(x, y) if stride == 1 and cin == cout else y
+    return residual(g, x, y, stride)

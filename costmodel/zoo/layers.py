@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from costmodel.builder import GraphBuilder, Sizes
-from costmodel.dims import Dim
+from costmodel.dims import Dim, equal
 from costmodel.errors import ShapeError
 from costmodel.graph import TensorSpec
 
@@ -13,6 +13,14 @@ def channels_of(x: TensorSpec) -> Dim:
     if x.shape is None or len(x.shape) != 4:
         raise ShapeError(f"{x}: an image of 4 dims is needed")
     return x.shape[1]
+
+
+def whole_channels(x: TensorSpec) -> int:
+    """The channels of an image where a network's plan needs a number. Raises ShapeError for columns and symbols."""
+    channels = channels_of(x)
+    if not isinstance(channels, int):
+        raise ShapeError(f"{x}: its channels are no number")
+    return channels
 
 
 def conv_bn(
@@ -52,6 +60,35 @@ def depthwise_bn(
     """As conv_bn, with one group a channel."""
     channels = channels_of(x)
     return conv_bn(g, x, channels, kernel, stride=stride, groups=channels, act=act, names=names)
+
+
+def bn_relu_conv(
+    g: GraphBuilder,
+    x: TensorSpec,
+    channels: Dim,
+    kernel: int = 1,
+    *,
+    stride: int = 1,
+    groups: Dim = 1,
+    names: str = "norm relu conv",
+) -> TensorSpec:
+    """Batch normalisation, ReLU and convolution, in this order and so named."""
+    norm, relu, conv = names.split()
+    x = g.relu(g.batch_norm(x, norm), relu)
+    return g.conv(x, channels, kernel, stride=stride, groups=groups, name=conv)
+
+
+def relu_conv_bn(
+    g: GraphBuilder, x: TensorSpec, channels: Dim, kernel: int = 1, *, stride: int = 1, names: str = "act conv bn"
+) -> TensorSpec:
+    """ReLU, convolution and batch normalisation, in this order and so named."""
+    relu, conv, bn = names.split()
+    return g.batch_norm(g.conv(g.relu(x, relu), channels, kernel, stride=stride, name=conv), bn)
+
+
+def residual(g: GraphBuilder, x: TensorSpec, y: TensorSpec, stride: int) -> TensorSpec:
+    """A block's output y, with its input x added at stride 1 where their channels are as many."""
+    return g.add(x, y) if stride == 1 and equal(channels_of(x), channels_of(y)) else y
 
 
 def squeeze_excite(

@@ -1,13 +1,25 @@
-"""MixNet (Tan and Le, BMVC 2019, arXiv 1907.09595). Layers are named as in timm's mixnet_s."""
+"""MixNet (Tan and Le, BMVC 2019, arXiv 1907.09595).
+
+Layers are named as in timm's mixnet_s.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from costmodel.builder import GraphBuilder
-from costmodel.dims import Dim, equal
+from costmodel.dims import Dim
 from costmodel.graph import TensorSpec
-from costmodel.zoo.layers import channels_of, classifier, conv_bn, depthwise_bn, nearest_multiple, squeeze_excite
+from costmodel.zoo.layers import (
+    channels_of,
+    classifier,
+    conv_bn,
+    depthwise_bn,
+    nearest_multiple,
+    residual,
+    squeeze_excite,
+    whole_channels,
+)
 from costmodel.zoo.registry import network
 
 
@@ -70,8 +82,7 @@ def _mixed(
     if len(kernels) == 1:
         (kernel,) = kernels
         return g.conv(x, channels, kernel, stride=stride, groups=1 if kernel == 1 else channels, name=name)
-    inputs = channels_of(x)
-    assert isinstance(inputs, int)
+    inputs = whole_channels(x)
     with g.scope(name):
         parts = g.split(x, _shares(inputs, len(kernels)))
         outputs = []
@@ -85,8 +96,7 @@ def _mixed(
 
 def unit(g: GraphBuilder, x: TensorSpec, row: Block, channels: int, stride: int) -> TensorSpec:
     """An inverted residual with mixed convolutions and squeeze-excite."""
-    inputs = channels_of(x)
-    assert isinstance(inputs, int)
+    inputs = whole_channels(x)
     inner = inputs * row.expansion
     y = _mixed(g, x, inner, (1,) * row.expand_splits, name="conv_pw")
     y = getattr(g, row.act)(g.batch_norm(y, "bn1"), "act1")
@@ -95,7 +105,7 @@ def unit(g: GraphBuilder, x: TensorSpec, row: Block, channels: int, stride: int)
     if row.se:
         y = squeeze_excite(g, y, inputs // row.se, act=row.act)
     y = g.batch_norm(_mixed(g, y, channels, (1,) * row.project_splits, name="conv_pwl"), "bn3")
-    return g.add(y, x) if stride == 1 and equal(inputs, channels) else y
+    return residual(g, x, y, stride)
 
 
 def mixnet(

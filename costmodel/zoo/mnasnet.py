@@ -1,11 +1,14 @@
-"""MnasNet (Tan et al., CVPR 2019, arXiv 1807.11626), its layers named as in torchvision."""
+"""MnasNet (Tan et al., CVPR 2019, arXiv 1807.11626).
+
+Layers are named as in torchvision.
+"""
 
 from __future__ import annotations
 
 from costmodel.builder import GraphBuilder
 from costmodel.dims import Dim
 from costmodel.graph import TensorSpec
-from costmodel.zoo.layers import channels_of, classifier, conv_bn, depthwise_bn, nearest_multiple
+from costmodel.zoo.layers import channels_of, classifier, conv_bn, depthwise_bn, nearest_multiple, residual
 from costmodel.zoo.registry import network
 
 # MnasNet-B1, the one without squeeze-excite: kernel, expansion, channels, repeats, stride of the first.
@@ -28,7 +31,7 @@ def mbconv(g: GraphBuilder, x: TensorSpec, channels: int, *, kernel: int, expand
         y = conv_bn(g, x, expanded)
         y = depthwise_bn(g, y, kernel, stride=stride, names="3 4 5")
         y = conv_bn(g, y, channels, names="6 7")
-    return g.add(y, x) if stride == 1 and channels_of(x) == channels else y
+    return residual(g, x, y, stride)
 
 
 @network("mnasnet")

@@ -1,15 +1,18 @@
-"""MobileNet V2 (Sandler et al., CVPR 2018, arXiv 1801.04381), its layers named as in torchvision."""
+"""MobileNet V2 (Sandler et al., CVPR 2018, arXiv 1801.04381).
+
+Layers are named as in torchvision.
+"""
 
 from __future__ import annotations
 
 from costmodel.builder import GraphBuilder
 from costmodel.dims import Dim
 from costmodel.graph import TensorSpec
-from costmodel.zoo.layers import channels_of, classifier, conv_bn, depthwise_bn, nearest_multiple
+from costmodel.zoo.layers import channels_of, classifier, conv_bn, depthwise_bn, nearest_multiple, residual
 from costmodel.zoo.registry import network
 
 # Table 2: expansion, output channels, repeats, stride of the first.
-_STAGES = (
+STAGES = (
     (1, 16, 1, 1),
     (6, 24, 2, 2),
     (6, 32, 3, 2),
@@ -37,7 +40,7 @@ def inverted_residual(
         with g.scope(str(layers)):
             y = depthwise_bn(g, y, stride=stride, act="relu6")
         y = conv_bn(g, y, channels, names=f"{layers + 1} {layers + 2}")
-    return g.add(x, y) if stride == 1 and channels_of(x) == channels else y
+    return residual(g, x, y, stride)
 
 
 @network("mobilenet_v2")
@@ -68,7 +71,7 @@ def mobilenet_v2(
         with g.scope("0"):
             x = conv_bn(g, x, 32 if thin else scaled(32), 3, stride=2, act="relu6")
         index = 1
-        for expansion, channels, repeats, first_stride in _STAGES:
+        for expansion, channels, repeats, first_stride in STAGES:
             for repeat in range(repeats):
                 with g.scope(str(index)):
                     x = inverted_residual(

@@ -1,4 +1,7 @@
-"""MobileNet V3 (Howard et al., ICCV 2019, arXiv 1905.02244), its layers named as in torchvision."""
+"""MobileNet V3 (Howard et al., ICCV 2019, arXiv 1905.02244).
+
+Layers are named as in torchvision.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from dataclasses import dataclass
 from costmodel.builder import GraphBuilder
 from costmodel.dims import Dim
 from costmodel.graph import TensorSpec
-from costmodel.zoo.layers import channels_of, conv_bn, depthwise_bn, nearest_multiple, squeeze_excite
+from costmodel.zoo.layers import channels_of, conv_bn, depthwise_bn, nearest_multiple, residual, squeeze_excite
 from costmodel.zoo.registry import network
 
 
@@ -91,7 +94,7 @@ def bneck(g: GraphBuilder, x: TensorSpec, row: Bneck, width: float, first_versio
             y = getattr(g, row.act)(y, f"{layer - 1}.2")
         with g.scope(str(layer + 1)):
             y = conv_bn(g, y, channels, names="0 1")
-    return g.add(x, y) if row.stride == 1 and channels_of(x) == channels else y
+    return residual(g, x, y, row.stride)
 
 
 def _mobilenet_v3(

@@ -1,7 +1,8 @@
-"""YOLO on MobileNet bodies: the Caffe networks MobileNet-YOLO by eric612, trained on Pascal VOC, which ncnn measures.
+"""MobileNet-YOLO (eric612), YOLO V2 and V3 on MobileNets.
 
-Layers are named as there. The sides of the input are multiples of 32. A network ends with the raw predictions at
-1/32 and at 1/16 of the input; their decoding and the suppression of overlaps (YoloDetectionOutput) are left out.
+The Caffe networks, trained on Pascal VOC, that ncnn measures; layers are named as there. A network ends with the
+raw predictions at 1/32 and at 1/16 of the input; their decoding and the suppression of overlaps
+(YoloDetectionOutput) are left out.
 """
 
 from __future__ import annotations
@@ -12,23 +13,14 @@ from costmodel.builder import GraphBuilder
 from costmodel.dims import Dim
 from costmodel.graph import TensorSpec
 from costmodel.zoo.layers import channels_of, conv_bn, depthwise_bn
+from costmodel.zoo.mobilenet_v2 import STAGES
 from costmodel.zoo.registry import network
 from costmodel.zoo.ssd import conv_bn_relu, mobilenet_body, separable
 
-# MobileNet V2, Table 2: expansion, output channels, repeats, stride of the first.
-_MOBILENET_V2 = (
-    (1, 16, 1, 1),
-    (6, 24, 2, 2),
-    (6, 32, 3, 2),
-    (6, 64, 4, 2),
-    (6, 96, 3, 1),
-    (6, 160, 3, 2),
-    (6, 320, 1, 1),
-)
 _LAST_AT_16 = 13  # index of the block that leads from 1/16 to 1/32 of the input
 
 
-@network("mobilenet_yolo", resolution=416)
+@network("mobilenet_yolo", task="detection", resolution=416, smallest=32, multiple=32)
 def mobilenet_yolo(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 20) -> tuple[TensorSpec, ...]:
     """MobileNet V1 with predictions of YOLO V2 (5 boxes a place) at two scales."""
     conv11, x = mobilenet_body(g, x)
@@ -42,7 +34,7 @@ def mobilenet_yolo(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 20) -> tupl
     )
 
 
-@network("mobilenetv2_yolov3", resolution=352)
+@network("mobilenetv2_yolov3", task="detection", resolution=352, smallest=32, multiple=32)
 def mobilenetv2_yolov3(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 20) -> tuple[TensorSpec, ...]:
     """MobileNet V2 with ReLU, and predictions of YOLO V3 (3 boxes a place) at two scales."""
     expanded, x = _mobilenet_v2_body(g, x)
@@ -64,7 +56,7 @@ def _mobilenet_v2_body(g: GraphBuilder, x: TensorSpec) -> tuple[TensorSpec, Tens
     sums = (f"add{index}" for index in count(1))
     x = conv_bn_relu(g, x, 32, 3, 2, next(layers))
     expansions = []
-    for expansion, channels, repeats, first_stride in _MOBILENET_V2:
+    for expansion, channels, repeats, first_stride in STAGES:
         for repeat in range(repeats):
             stride = 1 if repeat else first_stride
             y = x if expansion == 1 else conv_bn_relu(g, x, expansion * channels_of(x), 1, 1, next(layers))

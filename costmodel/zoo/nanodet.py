@@ -1,7 +1,7 @@
-"""NanoDet-m (RangiLyu/nanodet, configuration nanodet-m): one-stage detection without anchors on a ShuffleNet V2.
+"""NanoDet-m (RangiLyu/nanodet), one-stage detection without anchors on a ShuffleNet V2.
 
-Layers are named as there, those of the body as in our ShuffleNet V2; all activations are leaky ReLUs. The
-decoding of the boxes and the suppression of overlaps are left out.
+Layers are named as in its configuration nanodet-m, those of the body as in our ShuffleNet V2; all activations
+are leaky ReLUs. The decoding of the boxes and the suppression of overlaps are left out.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _WIDTH = 96
 _DISTANCES = 4 * (7 + 1)  # to each side of the box, a distribution over 0 to 7 strides
 
 
-@network("nanodet_m", resolution=320)
+@network("nanodet_m", task="detection", resolution=320)
 def nanodet_m(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 80) -> tuple[TensorSpec, ...]:
     """NanoDet-m: ShuffleNet V2 1x, a path aggregation without convolutions, and a head at 1/8, 1/16 and 1/32.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from costmodel.builder import GraphBuilder
 from costmodel.dims import Dim
 from costmodel.graph import TensorSpec
-from costmodel.zoo.layers import channels_of, classifier
+from costmodel.zoo.layers import channels_of, classifier, relu_conv_bn
 from costmodel.zoo.registry import network
 
 
@@ -62,11 +62,6 @@ _PNAS = Cell(
 )
 
 
-def relu_conv_bn(g: GraphBuilder, x: TensorSpec, channels: int, stride: int = 1) -> TensorSpec:
-    """ReLU, 1x1 convolution and batch normalisation."""
-    return g.batch_norm(g.conv(g.relu(x, "act"), channels, stride=stride, name="conv"), "bn")
-
-
 def separable_twice(g: GraphBuilder, x: TensorSpec, channels: int, kernel: int, stride: int) -> TensorSpec:
     """ReLU, depthwise and 1x1 convolution and batch normalisation, twice; the stride is in the first."""
     for index in (1, 2):
@@ -85,7 +80,7 @@ def operation(g: GraphBuilder, x: TensorSpec, kind: str, channels: int, stride: 
     not the channels or the size.
     """
     if kind == "none":
-        return x if stride == 1 and channels_of(x) == channels else relu_conv_bn(g, x, channels, stride)
+        return x if stride == 1 and channels_of(x) == channels else relu_conv_bn(g, x, channels, stride=stride)
     kernel = int(kind[3:])
     if kind.startswith("sep"):
         return separable_twice(g, x, channels, kernel, stride)
@@ -180,25 +175,25 @@ def _pnasnet(repeats: int, channels: int) -> list[Step]:
     return steps
 
 
-@network("nasnet_a_mobile")
+@network("nasnet_a_mobile", smallest=3)
 def nasnet_a_mobile(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000) -> TensorSpec:
     """NASNet-A (4 @ 1056)."""
     return _network(g, x, classes, 32, _nasnet_a(4, 44))
 
 
-@network("nasnet_a_large", resolution=331)
+@network("nasnet_a_large", resolution=331, smallest=3)
 def nasnet_a_large(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000) -> TensorSpec:
     """NASNet-A (6 @ 4032)."""
     return _network(g, x, classes, 96, _nasnet_a(6, 168), skip_reduction=True)
 
 
-@network("pnasnet5_mobile")
+@network("pnasnet5_mobile", smallest=3)
 def pnasnet5_mobile(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000) -> TensorSpec:
     """PNASNet-5 (N = 3, F = 54)."""
     return _network(g, x, classes, 32, _pnasnet(3, 54))
 
 
-@network("pnasnet5_large", resolution=331)
+@network("pnasnet5_large", resolution=331, smallest=3)
 def pnasnet5_large(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000) -> TensorSpec:
     """PNASNet-5 (N = 4, F = 216)."""
     return _network(g, x, classes, 96, _pnasnet(4, 216))

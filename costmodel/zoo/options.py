@@ -54,13 +54,19 @@ class Option:
 
         Raises UsageError that names the subject, the option, the value and what would do.
         """
-        read, wanted = _KINDS.get(self.kind, (_choice, "one of " + ", ".join(self.choices)))
+        read = _choice if self.choices else _KINDS[self.kind][0]
         result = read(self, value.strip() if isinstance(value, str) else value)
         if result is None:
-            if self.kind in ("int", "Dim"):
-                wanted = f"{wanted}, at least {self.lowest}"
-            raise UsageError(f"{subject}: {self.name} is {clip(value)}; it takes {wanted}")
+            raise UsageError(f"{subject}: {self.name} is {clip(value)}; it takes {self.wanted}")
         return result
+
+    @property
+    def wanted(self) -> str:
+        """What it takes, in words."""
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        words = _KINDS[self.kind][1]
+        return f"{words}, at least {self.lowest}" if self.kind in ("int", "Dim") else words
 
     @property
     def lowest(self) -> int:

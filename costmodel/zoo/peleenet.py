@@ -1,11 +1,14 @@
-"""PeleeNet (Wang et al., NeurIPS 2018, arXiv 1804.06882). Layers are named as in Robert-JunWang/PeleeNet."""
+"""PeleeNet (Wang et al., NeurIPS 2018, arXiv 1804.06882).
+
+Layers are named as in Robert-JunWang/PeleeNet.
+"""
 
 from __future__ import annotations
 
 from costmodel.builder import GraphBuilder
 from costmodel.dims import Dim
 from costmodel.graph import TensorSpec
-from costmodel.zoo.layers import channels_of, classifier, conv_bn
+from costmodel.zoo.layers import channels_of, classifier, conv_bn, whole_channels
 from costmodel.zoo.registry import network
 
 _GROWTH = 32
@@ -29,15 +32,14 @@ def stem(g: GraphBuilder, x: TensorSpec) -> TensorSpec:
 def dense_layer(g: GraphBuilder, x: TensorSpec, width: int) -> TensorSpec:
     """Figure 1b: two branches, one of them with two 3x3 convolutions, join the input."""
     half = _GROWTH // 2
-    channels = channels_of(x)
-    assert isinstance(channels, int)
+    channels = whole_channels(x)
     inner = half * width if half * width <= channels // 2 else channels // 8 * 4
     one = _conv(g, _conv(g, x, inner, "branch1a"), half, "branch1b", 3)
     two = _conv(g, _conv(g, x, inner, "branch2a"), half, "branch2b", 3)
     return g.concat((x, one, _conv(g, two, half, "branch2c", 3)))
 
 
-@network("peleenet")
+@network("peleenet", smallest=29)
 def peleenet(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000) -> TensorSpec:
     """PeleeNet: DenseNet's layers in two branches, without a compression between the stages (Table 1)."""
     with g.scope("features"):

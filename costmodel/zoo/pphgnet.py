@@ -1,4 +1,7 @@
-"""PP-HGNet and PP-HGNetV2 (PaddlePaddle/PaddleClas, 2022 and 2023). Layers are named as in timm's hgnet_tiny."""
+"""PP-HGNet and PP-HGNetV2 (PaddlePaddle/PaddleClas, 2022 and 2023).
+
+Layers are named as in timm's hgnet_tiny.
+"""
 
 from __future__ import annotations
 

@@ -35,6 +35,12 @@ def depthwise_separable(
         return conv_bn(g, x, channels, act=_ACT, names="conv bn act")
 
 
+def head(g: GraphBuilder, x: TensorSpec, classes: Dim, act: str) -> TensorSpec:
+    """Pooling, a 1x1 convolution and its activation, a dense layer."""
+    x = g.conv(g.global_avg_pool(x, "avg_pool"), 1280, name="last_conv")
+    return g.linear(g.flatten(getattr(g, act)(x, "act")), classes)
+
+
 @network("pplcnet")
 def pplcnet(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000, width: float = 1.0) -> TensorSpec:
     """PP-LCNet: depthwise separable blocks with hard-swish, any width."""
@@ -44,8 +50,7 @@ def pplcnet(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000, width: float
         for index, (kernel, channels, stride, se) in enumerate(blocks):
             with g.scope(f"blocks{stage}.{index}"):
                 x = depthwise_separable(g, x, nearest_multiple(channels * width), kernel, stride, se)
-    x = g.conv(g.global_avg_pool(x, "avg_pool"), 1280, name="last_conv")
-    return g.linear(g.flatten(g.hard_swish(x, "act")), classes)
+    return head(g, x, classes, _ACT)
 
 
 # PP-LCNetV2-base: output channels, kernel and blocks of each stage.
@@ -87,5 +92,4 @@ def pplcnetv2_base(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000) -> Te
             with g.scope(f"stage{stage}.{index}"):
                 stride = 1 if index else 2
                 x = second_block(g, x, channels, kernel, stride=stride, split=stage == 3, last=stage == 4)
-    x = g.conv(g.global_avg_pool(x, "avg_pool"), 1280, name="last_conv")
-    return g.linear(g.flatten(g.relu(x, "act")), classes)
+    return head(g, x, classes, "relu")

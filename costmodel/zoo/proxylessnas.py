@@ -1,11 +1,14 @@
-"""ProxylessNAS (Cai et al., ICLR 2019, arXiv 1812.00332): the network found for mobile phones."""
+"""ProxylessNAS (Cai et al., ICLR 2019, arXiv 1812.00332).
+
+The network found for mobile phones. Layers are named after those of the authors' mit-han-lab/proxylessnas.
+"""
 
 from __future__ import annotations
 
 from costmodel.builder import GraphBuilder
 from costmodel.dims import Dim
 from costmodel.graph import TensorSpec
-from costmodel.zoo.layers import channels_of, classifier, conv_bn, depthwise_bn
+from costmodel.zoo.layers import classifier, conv_bn, depthwise_bn, residual
 from costmodel.zoo.registry import network
 
 # Figure 4: kernel and expansion of each block, by stage; output channels; stride of the first block.
@@ -29,8 +32,7 @@ def mbconv(g: GraphBuilder, x: TensorSpec, channels: int, *, kernel: int, expand
         y = depthwise_bn(g, y, kernel, stride=stride, act="relu6", names="conv bn act")
     with g.scope("point_linear"):
         y = conv_bn(g, y, channels, names="conv bn")
-    shortcut = expanded and stride == 1 and channels_of(x) == channels
-    return g.add(y, x) if shortcut else y
+    return residual(g, x, y, stride) if expanded else y
 
 
 @network("proxylessnas")

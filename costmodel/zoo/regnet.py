@@ -1,4 +1,7 @@
-"""RegNetX and RegNetY (Radosavovic et al., CVPR 2020, arXiv 2003.13678), layers named as in torchvision."""
+"""RegNetX and RegNetY (Radosavovic et al., CVPR 2020, arXiv 2003.13678).
+
+Layers are named as in torchvision.
+"""
 
 from __future__ import annotations
 

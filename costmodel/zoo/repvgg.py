@@ -1,4 +1,7 @@
-"""RepVGG (Ding et al., CVPR 2021, arXiv 2101.03697). Layers are named as in the authors' DingXiaoH/RepVGG."""
+"""RepVGG (Ding et al., CVPR 2021, arXiv 2101.03697).
+
+Layers are named as in the authors' DingXiaoH/RepVGG.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Res2Net (Gao et al., TPAMI 2019, arXiv 1904.01169). Layers are named as in timm's res2net50_26w_4s."""
+"""Res2Net (Gao et al., TPAMI 2019, arXiv 1904.01169).
+
+Layers are named as in timm's res2net50_26w_4s.
+"""
 
 from __future__ import annotations
 

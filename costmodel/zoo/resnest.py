@@ -1,4 +1,7 @@
-"""ResNeSt (Zhang et al., 2020, arXiv 2004.08955). Layers are named as in timm's resnest50d."""
+"""ResNeSt (Zhang et al., 2020, arXiv 2004.08955).
+
+Layers are named as in timm's resnest50d.
+"""
 
 from __future__ import annotations
 

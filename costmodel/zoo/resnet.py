@@ -1,8 +1,9 @@
-"""ResNet and its descendants. Layers are named as in torchvision's resnet50 and timm's resnet50d.
+"""ResNet (He et al., CVPR 2016, arXiv 1512.03385), ResNeXt, SE-ResNet and their variants.
 
-ResNet: He et al., CVPR 2016, arXiv 1512.03385. ResNeXt: Xie et al., CVPR 2017, arXiv 1611.05431. SE-ResNet,
-SENet-154: Hu et al., CVPR 2018, arXiv 1709.01507. ResNet-vc and -vd (ResNet-C and -D): He et al., "Bag of Tricks",
-CVPR 2019, arXiv 1812.01187, Figure 2. ResNeXt-WSL: Mahajan et al., ECCV 2018, arXiv 1805.00932.
+ResNeXt: Xie et al., CVPR 2017, arXiv 1611.05431. SE-ResNet, SENet-154: Hu et al., CVPR 2018, arXiv 1709.01507.
+ResNet-vc and -vd (ResNet-C and -D): He et al., "Bag of Tricks", CVPR 2019, arXiv 1812.01187, Figure 2.
+ResNeXt-WSL: Mahajan et al., ECCV 2018, arXiv 1805.00932.
+Layers are named as in torchvision's resnet50 and timm's resnet50d.
 """
 
 from __future__ import annotations

@@ -1,11 +1,14 @@
-"""ReXNet (Han et al., CVPR 2021, arXiv 2007.00992). Layers are named as in timm's rexnet_100."""
+"""ReXNet (Han et al., CVPR 2021, arXiv 2007.00992).
+
+Layers are named as in timm's rexnet_100.
+"""
 
 from __future__ import annotations
 
 from costmodel.builder import GraphBuilder
 from costmodel.dims import Dim
 from costmodel.graph import TensorSpec
-from costmodel.zoo.layers import channels_of, classifier, conv_bn, depthwise_bn
+from costmodel.zoo.layers import channels_of, classifier, conv_bn, depthwise_bn, whole_channels
 from costmodel.zoo.registry import network
 
 _STAGES = ((1, 1), (2, 2), (2, 2), (3, 2), (3, 1), (5, 2))  # blocks, and stride of the first
@@ -25,8 +28,7 @@ def linear_bottleneck(
     g: GraphBuilder, x: TensorSpec, channels: int, *, expansion: int, stride: int, se: bool
 ) -> TensorSpec:
     """An inverted residual that grows; its shortcut is added to the first channels."""
-    inputs = channels_of(x)
-    assert isinstance(inputs, int)
+    inputs = whole_channels(x)
     y = x
     if expansion != 1:
         with g.scope("conv_exp"):

@@ -1,4 +1,7 @@
-"""ShuffleNet V2 (Ma et al., ECCV 2018). Layers are named as in torchvision's shufflenet_v2_x1_0."""
+"""ShuffleNet V2 (Ma et al., ECCV 2018, arXiv 1807.11164).
+
+Layers are named as in torchvision's shufflenet_v2_x1_0.
+"""
 
 from __future__ import annotations
 
@@ -129,7 +132,8 @@ def shufflenet_v2(
 ) -> TensorSpec:
     """ShuffleNet V2 of Table 5: width 0.5, 1.0, 1.5 or 2.0, with squeeze-excite or residuals if wanted.
 
-    Widths 0.25 and 0.33 and the swish are PaddleClas's (ShuffleNetV2_x0_25, _x0_33, _swish).
+    se, residual: Section 4, "ShuffleNet V2 ... with SE", "with residual". Widths 0.25 and 0.33 and the act swish
+    are PaddleClas's (ShuffleNetV2_x0_25, _x0_33, _swish).
     """
     if width not in _CHANNELS:
         raise UsageError(f"width is {width:g}; there are {', '.join(map(str, _CHANNELS))}")
@@ -151,7 +155,10 @@ def shufflenet_v2_50(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000) -> 
 def shufflenet_v2_164(
     g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000, se: bool = True, residual: bool = True
 ) -> TensorSpec:
-    """SE-ShuffleNet V2-164 with residuals, of Table 6 and appendix Table 2."""
+    """SE-ShuffleNet V2-164 with residuals, of Table 6 and appendix Table 2.
+
+    se, residual: as in shufflenet_v2; the paper has the network with both.
+    """
     plan = ((340, 10), (680, 10), (1360, 23), (2720, 10))
     x = stages(g, stem(g, x, 64, 64, 128), plan, first_stride=1, variant=Variant(se, residual))
     return head(g, x, 2048, classes, "conv6")

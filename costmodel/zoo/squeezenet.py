@@ -1,4 +1,7 @@
-"""SqueezeNet (Iandola et al., 2016, arXiv 1602.07360). Layers are named as in torchvision's squeezenet1_1."""
+"""SqueezeNet (Iandola et al., 2016, arXiv 1602.07360).
+
+Layers are named as in torchvision's squeezenet1_1.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,7 @@ def _head(g: GraphBuilder, x: TensorSpec, classes: Dim, padding: int = 0) -> Ten
         return g.flatten(g.global_avg_pool(x, "3"))
 
 
-@network("squeezenet1_0")
+@network("squeezenet1_0", smallest=21)
 def squeezenet1_0(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000, ceil_mode: bool = True) -> TensorSpec:
     """SqueezeNet 1.0 (Table 1), with biases and without batch normalisation.
 
@@ -74,7 +77,7 @@ def squeezenet1_0(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000, ceil_m
     return _head(g, x, classes)
 
 
-@network("squeezenet1_1")
+@network("squeezenet1_1", smallest=17)
 def squeezenet1_1(
     g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000, stem_padding: int = 0, head_padding: int = 0
 ) -> TensorSpec:

@@ -1,8 +1,8 @@
-"""SSD (Liu et al., ECCV 2016, arXiv 1512.02325) on two small bodies, trained on Pascal VOC.
+"""SSD (Liu et al., ECCV 2016, arXiv 1512.02325) on MobileNet V1 and SqueezeNet 1.1.
 
-They are the Caffe networks MobileNet-SSD and SqueezeNet-SSD by chuanqi305, which ncnn measures; layers are named
-as there. A network ends with the offsets and the class probabilities of all default boxes, all in a row. The
-boxes themselves (PriorBox) and the suppression of overlaps (DetectionOutput) are left out.
+The Caffe networks MobileNet-SSD and SqueezeNet-SSD by chuanqi305, trained on Pascal VOC, that ncnn measures;
+layers are named as there. A network ends with the offsets and the class probabilities of all default boxes, all
+in a row. The boxes themselves (PriorBox) and the suppression of overlaps (DetectionOutput) are left out.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from costmodel.builder import GraphBuilder
 from costmodel.dims import Dim
 from costmodel.graph import TensorSpec
 from costmodel.zoo.layers import conv_bn, depthwise_bn
+from costmodel.zoo.mobilenet_v1 import BLOCKS
 from costmodel.zoo.registry import network
 from costmodel.zoo.squeezenet import fire
 
@@ -21,9 +22,6 @@ Layer = Callable[[GraphBuilder, TensorSpec, int, int, int, str], TensorSpec]
 
 # What a prediction is made from: the layer's name, its output, and the default boxes at each place.
 Feature = tuple[str, TensorSpec, int]
-
-# MobileNet V1, Table 1: output channels and stride of each depthwise separable block.
-_MOBILENET = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1))
 
 # SqueezeNet 1.1 and two modules more: name; channels of the squeeze and of each expand convolution, None for a pooling.
 _SQUEEZENET = (
@@ -67,13 +65,13 @@ def mobilenet_body(g: GraphBuilder, x: TensorSpec) -> tuple[TensorSpec, TensorSp
     """MobileNet V1 without its classifier: its last features at 1/16 (conv11) and at 1/32 (conv13) of the input."""
     x = conv_bn_relu(g, x, 32, 3, 2, "conv0")
     features = []
-    for index, (channels, stride) in enumerate(_MOBILENET, start=1):
+    for index, (channels, stride) in enumerate(BLOCKS, start=1):
         x = separable(g, x, channels, f"conv{index}/dw", f"conv{index}", stride=stride)
         features.append(x)
     return features[10], features[12]
 
 
-@network("mobilenet_ssd", resolution=300)
+@network("mobilenet_ssd", task="detection", resolution=300)
 def mobilenet_ssd(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 20) -> tuple[TensorSpec, ...]:
     """MobileNet V1 SSD of Caffe, for `classes` kinds of objects and the background."""
     conv11, conv13 = mobilenet_body(g, x)
@@ -83,7 +81,7 @@ def mobilenet_ssd(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 20) -> tuple
     return _predictions(g, features, classes, kernel=1)
 
 
-@network("squeezenet_ssd", resolution=300)
+@network("squeezenet_ssd", task="detection", resolution=300, smallest=65)
 def squeezenet_ssd(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 20) -> tuple[TensorSpec, ...]:
     """SqueezeNet 1.1 SSD of Caffe, for `classes` kinds of objects and the background."""
     x = g.relu(g.conv(x, 64, 3, stride=2, padding=0, bias=True, name="conv1"), "conv1/relu")

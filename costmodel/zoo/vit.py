@@ -1,4 +1,7 @@
-"""Vision Transformer (Dosovitskiy et al., ICLR 2021, arXiv 2010.11929), its layers named as in torchvision."""
+"""Vision Transformer (Dosovitskiy et al., ICLR 2021, arXiv 2010.11929).
+
+Layers are named as in torchvision.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ _MLP = 3072
 _HEADS = 12
 
 
-@network("vit_b32", resolution=384)
+@network("vit_b32", resolution=384, smallest=32)
 def vit_b32(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000) -> TensorSpec:
     """ViT-Base with patches of 32x32, at 384x384 as ncnn measures it."""
     x = _tokens(g, x, patch=32)

@@ -1,4 +1,4 @@
-"""Xception (Chollet, CVPR 2017, arXiv 1610.02357), its deeper and aligned versions, and a thin one.
+"""Xception (Chollet, CVPR 2017, arXiv 1610.02357) and its deeper, aligned versions.
 
 Layers are named as in timm's legacy_xception and xception41.
 """
@@ -79,7 +79,7 @@ def _plain(
     return classifier(g, x, classes)
 
 
-@network("xception", resolution=299)
+@network("xception", resolution=299, smallest=7)
 def xception(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000) -> TensorSpec:
     """Xception of Figure 5, whose first two convolutions have no padding."""
     return _plain(g, x, classes, _ENTRY, 8, pointwise_first=False, padding=0)
@@ -137,11 +137,11 @@ def xception41(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000, aligned: 
 
 @network("xception65", resolution=299)
 def xception65(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000, aligned: bool = True) -> TensorSpec:
-    """Xception-65: as Xception-41 with a middle flow of 16 blocks instead of 8."""
+    """Xception-65: as Xception-41 (aligned, too) with a middle flow of 16 blocks instead of 8."""
     return _deep(g, x, classes, _ENTRY, 16, aligned)
 
 
 @network("xception71", resolution=299)
 def xception71(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000, aligned: bool = True) -> TensorSpec:
-    """Xception-71: as Xception-65 with an entry flow of five blocks instead of three."""
+    """Xception-71: as Xception-65 (aligned, too) with an entry flow of five blocks instead of three."""
     return _deep(g, x, classes, _LONG_ENTRY, 16, aligned)

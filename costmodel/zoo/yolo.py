@@ -1,4 +1,4 @@
-"""Small YOLOs of Darknet: YOLOv4-tiny (Wang et al., CVPR 2021, arXiv 2011.08036) and Yolo-Fastest 1.1 (dog-qiuqiu).
+"""YOLOv4-tiny (Wang et al., CVPR 2021, arXiv 2011.08036) and Yolo-Fastest 1.1 (dog-qiuqiu), of Darknet.
 
 Layers are numbered as in the configuration files, yolov4-tiny.cfg of AlexeyAB/darknet and yolo-fastest-1.1.cfg
 of dog-qiuqiu/Yolo-Fastest, which have one number for each convolution, route, shortcut and so on. A network ends
@@ -31,7 +31,7 @@ _BOTTLENECKS = (
 _LAST_AT_16 = 17  # index of the last bottleneck at 1/16 of the input
 
 
-@network("yolov4_tiny", resolution=416)
+@network("yolov4_tiny", task="detection", resolution=416)
 def yolov4_tiny(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 80) -> tuple[TensorSpec, ...]:
     """YOLOv4-tiny: three cross-stage partial blocks, and predictions at two scales."""
     x = _conv(g, x, 0, 32, 3, stride=2)
@@ -46,7 +46,7 @@ def yolov4_tiny(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 80) -> tuple[T
     return large, _predict(g, x, 36, classes)
 
 
-@network("yolo_fastest_1_1", resolution=320)
+@network("yolo_fastest_1_1", task="detection", resolution=320)
 def yolo_fastest_1_1(g: GraphBuilder, x: TensorSpec, *, classes: Dim = 80) -> tuple[TensorSpec, ...]:
     """Yolo-Fastest 1.1: inverted residuals, a spatial pyramid pooling, and predictions at two scales."""
     x = _conv(g, x, 0, 8, 3, stride=2)
