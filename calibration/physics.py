@@ -9,9 +9,13 @@ mult-adds a second needs 50 times as long for an element of memory, and microsec
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from calibration.fit import Prior
+
+Processor = Literal["cpu", "gpu"]
 
 SPEED_DOUBT = 3.0  # of the common speed: e^3 = 20 times faster or slower than anything
 
@@ -59,3 +63,12 @@ RATES: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
     "other.mult_adds": ((2.0, 0.8), (3.0, 0.8)),
     "other.elements": ((10.0, 1.0), (100.0, 1.0)),
 }
+
+
+def prior(processor: Processor) -> Prior:
+    """What is known of a platform of which nothing is measured, by the kind of its processor."""
+    column = 0 if processor == "cpu" else 1
+    rates = [RATES[term][column] for term in RATES]
+    mean = np.log([price for price, _ in rates])
+    doubts = np.array([doubt for _, doubt in rates])
+    return Prior(tuple(RATES), mean, np.diag(doubts**2) + SPEED_DOUBT**2)

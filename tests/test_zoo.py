@@ -297,6 +297,13 @@ def test_the_table_of_families_is_true():
     assert homes == {name: f"costmodel.zoo.{module}" for name, module in MODULES.items()}
 
 
+def test_the_docs_have_every_family_and_the_number_of_networks():
+    root = Path(__file__).parents[1]
+    page = (root / "docs" / "zoo.md").read_text(encoding="utf-8").partition("## Table 8")[0]
+    assert re.findall(r"^\| (\w+) \|", page, flags=re.MULTILINE) == list(FAMILIES)
+    assert f"{len(NAMES)} networks of the built-in zoo" in (root / "README.md").read_text(encoding="utf-8")
+
+
 def printed_by(code: str) -> list[str]:
     """What a fresh interpreter prints as JSON."""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)

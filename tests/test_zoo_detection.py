@@ -253,7 +253,7 @@ def test_features_meet_at_any_resolution(network):
 @pytest.mark.parametrize("reference", ["mobilenet_yolo", "mobilenetv2_yolov3"])
 def test_a_transposed_convolution_needs_multiples_of_32(reference):
     zoo.load(f"{reference},resolution=64x96")
-    with pytest.raises(UsageError, match=f"zoo:{reference},resolution=97: node '.*sum' "):
+    with pytest.raises(UsageError, match="resolution is 97; each side is at least 32 and a multiple of 32"):
         zoo.load(f"{reference},resolution=97")
 
 

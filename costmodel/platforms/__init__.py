@@ -5,7 +5,7 @@ published `profile.schema.json`.
 """
 
 from costmodel.platforms.files import dumps, find, load_profile, platforms, save_profile
-from costmodel.platforms.platform import Accuracy, Doubt, Machine, Platform, Source
+from costmodel.platforms.platform import Accuracy, Doubt, Machine, Platform, Source, Stretch
 
 __all__ = [
     "Accuracy",
@@ -13,6 +13,7 @@ __all__ = [
     "Machine",
     "Platform",
     "Source",
+    "Stretch",
     "dumps",
     "find",
     "load_profile",

@@ -10,7 +10,7 @@ from typing import Any
 
 from costmodel.errors import UsageError
 from costmodel.platforms import form
-from costmodel.platforms.platform import Accuracy, Doubt, Machine, Platform, Source
+from costmodel.platforms.platform import Accuracy, Doubt, Machine, Platform, Source, Stretch
 
 PROFILES = os.path.join(os.path.dirname(__file__), "profiles")  # those that come with the package
 LARGEST = 1_000_000  # bytes; a profile has a few thousand
@@ -165,6 +165,9 @@ def _contradiction(document: Mapping[str, Any]) -> str | None:
             return f"interval.coverage: {low:g} is there twice; leave one out"
         if less > more:
             return f"interval.coverage: {high:g} has fewer standard deviations than {low:g}; a larger share needs more"
+    stretch = document.get("stretch")
+    if stretch and stretch["shortest_seconds"] > stretch["longest_seconds"]:
+        return "stretch: shortest_seconds is above longest_seconds; exchange them"
     machine = document["machine"]
     if machine.get("packed", 0) >= machine["vector"] and machine.get("packed", 0):
         return (
@@ -201,7 +204,15 @@ def _platform(document: Mapping[str, Any]) -> Platform:
         runtime_version=document.get("runtime_version", ""),
         clock=document.get("clock", ""),
         notes=tuple(document.get("notes", ())),
+        stretch=_stretch(document.get("stretch")),
     )
+
+
+def _stretch(document: Mapping[str, Any] | None) -> Stretch:
+    if document is None:
+        return Stretch()
+    ends = (float(document[f"{name}_seconds"]) for name in ("reference", "shortest", "longest"))
+    return Stretch(float(document["exponent"]), *ends)
 
 
 def _accuracy(fit: Mapping[str, Any]) -> Accuracy:
@@ -238,6 +249,7 @@ def _document(platform: Platform) -> dict[str, Any]:
             "winograd": list(machine.winograd),
         },
         "coefficients": {name: {"seconds": _rounded(x), "per": units.get(name, "")} for name, x in priced},
+        **({} if platform.stretch == Stretch() else {"stretch": _stretch_document(platform.stretch)}),
         "interval": {
             "network": _rounded(doubt.network),
             "kinds": {kind: _rounded(x) for kind, x in sorted(doubt.kinds.items())},
@@ -265,6 +277,15 @@ def _document(platform: Platform) -> dict[str, Any]:
     ]
     document["notes"] = list(platform.notes)
     return document
+
+
+def _stretch_document(stretch: Stretch) -> dict[str, float]:
+    return {
+        "exponent": _rounded(stretch.exponent),
+        "reference_seconds": _rounded(stretch.reference),
+        "shortest_seconds": _rounded(stretch.shortest),
+        "longest_seconds": _rounded(stretch.longest),
+    }
 
 
 def _rounded(value: float) -> float:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
+
+import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,26 @@ class Machine:
     packed: int = 0
     padded: bool = False
     winograd: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """How a run's time departs from the sum of its kernels' times: t = s (s / reference)^exponent.
+
+    Long runs heat a device and lower its clock, so that the exponent is above 0 on phones. All in seconds; sums
+    outside of shortest to longest, the range that was measured, are stretched like the nearer end.
+    """
+
+    exponent: float = 0.0
+    reference: float = 1.0
+    shortest: float = 0.0
+    longest: float = math.inf
+
+    def of(self, seconds: Any) -> Any:
+        """The time of runs whose kernels' times add up to `seconds`, a number or an array."""
+        if not self.exponent:
+            return seconds
+        return seconds * (np.clip(seconds, self.shortest, self.longest) / self.reference) ** self.exponent
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +100,7 @@ class Platform:
 
     id: device-runtime-precision-threads. threads: 0 where the word means nothing (GPUs). clock: how the
     device's frequency was governed, where known. coefficients: seconds for one unit of each term of
-    costmodel.predictor.terms. notes: what a user should know, one sentence each.
+    costmodel.predictor.terms. stretch: of the sum of kernels' times. notes: what a user should know, one sentence each.
     """
 
     id: str
@@ -92,3 +116,4 @@ class Platform:
     runtime_version: str = ""
     clock: str = ""
     notes: tuple[str, ...] = ()
+    stretch: Stretch = Stretch()

@@ -39,5 +39,5 @@ class Prediction:
 
     platform: str
     latency: Estimate
-    fixed: float
+    fixed: Any
     kernels: tuple[KernelEstimate, ...]

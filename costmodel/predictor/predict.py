@@ -17,10 +17,12 @@ from costmodel.predictor.estimate import Estimate, KernelEstimate, Prediction
 from costmodel.predictor.terms import Amounts, amounts
 
 COVERAGE = 0.9
+_SHORTEST = 1e-30  # seconds; what is divided by a time takes no less
 
 
 def predict(graph: Graph, platform: Platform, *, coverage: float = COVERAGE) -> Prediction:
-    """What the graph takes on the platform: the sum over its kernels of amount x coefficient, and a fixed time.
+    """What the graph takes on the platform: the sum over its kernels of amount x coefficient, and a fixed time,
+    stretched as a whole as the platform says.
 
     coverage: the share of networks whose measured latency the interval is to hold; one of the platform's.
     Dims may be ints or columns; estimates are then arrays. Raises UsageError for another coverage and for
@@ -29,12 +31,16 @@ def predict(graph: Graph, platform: Platform, *, coverage: float = COVERAGE) -> 
     quantile = _quantile(platform, coverage)
     kernels = fuse(graph, runtime_of(platform.runtime))
     seconds = [_seconds(amounts(kernel, platform.machine), platform.coefficients) for kernel in kernels]
-    fixed = platform.coefficients.get("run", 0.0)
+    fixed: Any = platform.coefficients.get("run", 0.0)
     total = sum(seconds, start=fixed)
+    stretched = platform.stretch.of(total)
+    if platform.stretch.exponent:
+        factor = stretched / np.maximum(total, _SHORTEST)
+        seconds, fixed, total = [time * factor for time in seconds], fixed * factor, stretched
     by_kind: dict[Kind, Any] = {}
     for kernel, time in zip(kernels, seconds, strict=True):
         by_kind[kernel.kind] = by_kind.get(kernel.kind, 0.0) + time
-    shares = {kind.value: time / np.maximum(total, 1e-30) for kind, time in by_kind.items()}
+    shares = {kind.value: time / np.maximum(total, _SHORTEST) for kind, time in by_kind.items()}
     return Prediction(
         platform.id,
         _estimate(total, doubt_of(shares, platform.doubt), quantile, coverage),

@@ -43,7 +43,7 @@ _PACKAGE = "costmodel.zoo"
 class Network:
     """A registered network.
 
-    summary: the first line of its function's docstring. options: all that may follow its name.
+    summary: the first line of its function's docstring. options: all that may follow its name. task: see Task.
     channels: of the input image, or the name of the option that gives them.
     smallest, multiple: each side of the input is at least the one (with the options' defaults) and a multiple
     of the other.
