@@ -103,7 +103,7 @@ def fit(
     stretch = Stretch(
         float(solution.exponent), float(np.exp(np.median(target))), float(measured.min()), float(measured.max())
     )
-    covariance: Array = np.linalg.inv(solution.curvature)
+    covariance = np.asarray(np.linalg.inv(solution.curvature), np.float64)
     return Fit(prior.terms, solution.theta, covariance, stretch, scale)
 
 

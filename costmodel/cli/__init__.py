@@ -20,6 +20,7 @@ LONGEST_MESSAGE = 2000  # characters; a name in a damaged file can have millions
 # verb -> (module that has add_arguments(parser) and run(options), one-line help)
 VERBS = {
     "analyze": ("costmodel.cli.analyze", "tell what a network costs: mult-adds, memory access, latency"),
+    "calibrate": ("calibration.command", "fit a platform to measured latencies: a data CSV to a profile"),
     "ops": ("costmodel.cli.ops", "list the operators that are covered, with their formulas"),
     "platforms": ("costmodel.cli.platforms", "list the platforms that latencies are predicted for, or show one"),
     "zoo": ("costmodel.cli.zoo", "list the networks that come with the package"),

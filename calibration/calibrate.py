@@ -1,0 +1,108 @@
+"""A dataset of one platform -> its profile and the report of its held-out error."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from calibration.dataset import Sample
+from calibration.features import Features, features, typical
+from calibration.fit import fit
+from calibration.machines import machine_of
+from calibration.physics import Processor
+from calibration.report import Report, Row
+from calibration.validate import HeldOut, Known, accuracy, doubt, held_out
+from costmodel.kernels import Kind
+from costmodel.platforms import Platform, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a platform is, beyond its measurements. Fields as in costmodel.platforms.Platform."""
+
+    id: str
+    device: str
+    runtime: str
+    precision: str
+    threads: int
+    processor: Processor
+    runtime_version: str = ""
+    clock: str = ""
+    date: str = ""
+
+
+KnownWithout = Callable[[frozenset[str]], Known]
+
+
+def calibrate(
+    samples: Sequence[Sample],
+    identity: Identity,
+    known: KnownWithout,
+    *,
+    groups: Sequence[str] | None = None,
+    method: str = "",
+    notes: Sequence[str] = (),
+) -> tuple[Platform, Report]:
+    """Fit a platform and predict each of its networks without it.
+
+    known: what is known before the samples, given the groups that are held out (none: for the profile itself).
+    groups: of samples that are held out together; their networks when None. method: how to say what is
+    held out; the folds' own words when empty. notes: for the profile. Raises CostModelError as features() does.
+    """
+    machine = machine_of(identity.runtime, identity.precision, identity.processor)
+    groups = [sample.network for sample in samples] if groups is None else groups
+    work = features(samples, identity.runtime, machine)
+    reference = typical(identity.runtime, machine)
+    seconds = np.array([sample.latency for sample in samples])
+    held = held_out(work, seconds, groups, known, reference, method)
+    before = known(frozenset())
+    own = fit(work.amounts, seconds, before.prior, offsets=before.offsets)
+    figures = accuracy(held, [sample.network for sample in samples])
+    platform = Platform(
+        id=identity.id,
+        device=identity.device,
+        runtime=identity.runtime,
+        precision=identity.precision,
+        threads=identity.threads,
+        machine=machine,
+        coefficients=dict(zip(own.terms, own.coefficients.tolist(), strict=True)),
+        doubt=doubt(held, own, work, reference),
+        accuracy=figures,
+        sources=_sources(samples, identity.date),
+        runtime_version=identity.runtime_version,
+        clock=identity.clock,
+        notes=(*notes, *_unmeasured(work, reference)),
+        stretch=own.stretch,
+    )
+    return platform, Report(identity.id, _rows(samples, held), figures)
+
+
+def _sources(samples: Sequence[Sample], date: str) -> tuple[Source, ...]:
+    """Where rows came from, with their numbers. What follows a colon in a row's source is its place there."""
+    counts = Counter(sample.source.partition(": ")[0] or sample.file for sample in samples)
+    return tuple(Source(name, date, count) for name, count in sorted(counts.items()))
+
+
+def _unmeasured(work: Features, reference: Features) -> tuple[str, ...]:
+    """What the samples say nothing about."""
+    missing = [kind for kind in reference.kinds if kind is not Kind.VIEW and not _takes_time(work, kind)]
+    if not missing:
+        return ()
+    names = ", ".join(missing)
+    return (f"No measured network has kernels of these kinds: {names}. Their prices are what is known from before.",)
+
+
+def _takes_time(work: Features, kind: Kind) -> bool:
+    return kind in work.kinds and bool(work.kinds[kind].any())
+
+
+def _rows(samples: Sequence[Sample], held: HeldOut) -> tuple[Row, ...]:
+    columns = (held.seconds, held.predicted, held.mult_adds_only, held.with_memory)
+    return tuple(Row(_name(sample), *map(float, figures)) for sample, *figures in zip(samples, *columns, strict=True))
+
+
+def _name(sample: Sample) -> str:
+    return sample.network if sample.batch == 1 else f"{sample.network},batch={sample.batch}"

@@ -1,0 +1,33 @@
+"""What a runtime's kernels look like on a kind of processor, before anything is measured.
+
+Sources: ncnn packs 4 fp32 or 8 fp16 channels in a register (its `elempack`), falls back to 4 fp16 channels, and runs
+3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3); cuDNN 7 and TensorRT work on tiles of channels; XNNPACK, which
+TFLite runs on CPUs, on 4 channels; ONNX Runtime blocks 8 channels (NCHWc).
+"""
+
+from __future__ import annotations
+
+from calibration.physics import Processor
+from costmodel.platforms import Machine
+
+_GPUS = frozenset({"cudnn7", "tensorrt"})
+
+_MACHINES: dict[tuple[str, str], Machine] = {
+    ("ncnn", "fp32"): Machine(vector=4, winograd=(4,)),
+    ("ncnn", "fp16"): Machine(vector=8, packed=4, winograd=(4,)),
+    ("cudnn7", "fp32"): Machine(vector=32, padded=True),
+    ("tensorrt", "fp32"): Machine(vector=8, winograd=(2,)),
+    ("tensorrt", "fp16"): Machine(vector=32, padded=True, winograd=(2,)),
+    ("onnxruntime", "fp32"): Machine(vector=8),
+}
+_DEFAULTS: dict[Processor, Machine] = {"cpu": Machine(vector=4), "gpu": Machine(vector=32, padded=True)}
+
+
+def machine_of(runtime: str, precision: str, processor: Processor) -> Machine:
+    """The machine that a platform's amounts of work are counted for."""
+    return _MACHINES.get((runtime, precision), _DEFAULTS[processor])
+
+
+def processor_of(runtime: str, threads: int) -> Processor:
+    """Whether a runtime runs on a GPU, where nothing says so: some only do, and a GPU has no threads."""
+    return "gpu" if runtime in _GPUS or (threads == 0 and runtime not in ("ncnn", "neon")) else "cpu"
