@@ -3,8 +3,9 @@
     --check     rebuild into memory and compare with the files: status 1 where they differ by more than rounding
     --only ID   a platform whose id begins like this; may be repeated
 
-The same data give the same files. Held-out errors of ncnn's platforms are strict: the network that is predicted was out
-on every related platform as well, in what these know.
+The same data give the same files. Profiles of platforms with enough networks begin with general physics only, so that
+their held-out errors are strict: no related platform has told anything of the network that is predicted. What related
+platforms know goes into the priors, which calibrations of a few networks begin with.
 """
 
 from __future__ import annotations
@@ -39,7 +40,6 @@ from costmodel.writing import write_whole
 DATA = Path(__file__).parent / "data"
 
 FEWEST_NETWORKS = 15
-_STRICT = "leave one network out, on every related platform as well"
 _BLOCKS = "5-fold, whole (resolution, channels in, channels out) combinations out"
 _ROWS = "leave one row of Tables 1-4 out"
 _TEST_ONLY = frozenset({"paper_table8.csv"})
@@ -110,7 +110,7 @@ def shipped() -> tuple[Entry, ...]:
 
 
 class Relations:
-    """What platforms of one runtime and precision know of each other, learned once for each question."""
+    """What platforms of one runtime and precision know of each other."""
 
     def __init__(self, chosen: Sequence[Entry]) -> None:
         first = chosen[0].identity
@@ -130,27 +130,11 @@ class Relations:
         ordered = [samples[name] for name in sorted(samples)]
         rows = features(ordered, first.runtime, self.machine).amounts
         self.amounts: dict[str, Array] = {sample.network: row for sample, row in zip(ordered, rows, strict=True)}
-        self._learned: dict[tuple[object, ...], Learned] = {}
 
-    def learn(
-        self, year: float, threads: int, networks_out: frozenset[str] = frozenset(), device_out: str = ""
-    ) -> Learned:
-        """What is known for a platform of a date and a number of threads, without some networks or a device."""
-        key = (round(year, 2), threads, networks_out, device_out)
-        if key not in self._learned:
-            relatives = [
-                Relative(
-                    relative.id,
-                    relative.device,
-                    relative.date,
-                    relative.threads,
-                    {name: time for name, time in relative.seconds.items() if name not in networks_out},
-                )
-                for relative in self.relatives
-                if relative.device != device_out
-            ]
-            self._learned[key] = learn(relatives, self.amounts, self.physics, date=year, threads=threads)
-        return self._learned[key]
+    def learn(self, year: float, threads: int, device_out: str = "") -> Learned:
+        """What is known for a platform of a date and a number of threads, without what one device has shown."""
+        relatives = [relative for relative in self.relatives if relative.device != device_out]
+        return learn(relatives, self.amounts, self.physics, date=year, threads=threads)
 
     def newest(self) -> float:
         """The date of the latest measurements."""
@@ -166,14 +150,6 @@ def relations(runtime: str, precision: str) -> Relations:
 def build(entry: Entry) -> tuple[Platform, Report]:
     """The profile of a platform, and the report of its held-out error."""
     identity, samples = entry.identity, samples_of(entry)
-    if identity.runtime == "ncnn":
-        family = relations(identity.runtime, identity.precision)
-
-        def strict(out: frozenset[str]) -> Known:
-            learned = family.learn(entry.year, identity.threads, out)
-            return Known(learned.prior, np.array([learned.offsets.get(s.network, 0.0) for s in samples]))
-
-        return calibrate(samples, identity, strict, method=_STRICT)
     general = Known(physics.prior(identity.processor))
     if entry.file == "tflite_mobile_blocks.csv":
         return calibrate(samples, identity, lambda out: general, groups=_combination_folds(samples), method=_BLOCKS)

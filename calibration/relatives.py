@@ -5,6 +5,9 @@ runtime's version more than with the device. So the prior's mean is fitted to th
 measured at about the same time and with as many threads first; its covariance is how the related devices scatter
 around it (empirical Bayes: their own fits and the doubt of these, a few common factors and a rest a term).
 
+The constants below were chosen by the error on devices with 4 threads; the figures that docs/accuracy.md states are of
+devices with one thread.
+
 A network that all devices run slower or faster than the terms say is known to do so (an offset): it says nothing
 about a new device.
 """
@@ -16,15 +19,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calibration.fit import NOISE, Array, Fit, Prior, fit
+from calibration.fit import Array, Fit, Prior, fit
 from calibration.physics import SPEED_DOUBT
 
+COMMON_NOISE = 0.04  # of the median device's networks around what the terms say
 YEARS = 0.5  # in which a runtime's relations between kernels' times change: dates this far apart count 1/e
 _OTHER_DATES = 0.02  # weight of a relative from whatever time
-OTHER_THREADS = 0.1  # weight of a relative with another number of threads
+OTHER_THREADS = 0.05  # weight of a relative with another number of threads
 SCATTER = 0.4  # of log-coefficients between devices, before any are seen
 _SCATTER_WEIGHT = 5.0  # relatives that this counts for
-SCATTER_NOISE = 0.07  # of one device around its own fit, offsets known
+SCATTER_NOISE = 0.05  # of one device around its own fit, offsets known
 _FACTORS = 3
 _ROUNDS = 2
 _POLISH = 60
@@ -68,7 +72,7 @@ def learn(
     near = np.array([_nearness(relative, date, threads) for relative in relatives])
     middle = _weighted_median(logs, near)
     known = np.isfinite(middle)
-    common = fit(work[known], np.exp(middle[known]), physics, noise=NOISE, stretch_doubt=_RIGID)
+    common = fit(work[known], np.exp(middle[known]), physics, noise=COMMON_NOISE, stretch_doubt=_RIGID)
     offsets = np.where(known, middle - np.log(work @ common.coefficients), 0.0)
     same = np.array([1.0 if relative.threads == threads else OTHER_THREADS for relative in relatives])
     covariance = _scatter(work, logs, common.mean, offsets, same, physics.terms)

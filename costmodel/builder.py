@@ -215,6 +215,10 @@ class GraphBuilder(GraphAssembler):
         """Mean over all spatial dims, kept as 1."""
         return self._one("GlobalAveragePool", (x,), name)
 
+    def spatial_mean(self, x: TensorSpec, name: str = "mean") -> TensorSpec:
+        """As global_avg_pool, as a reduction: what exporters write for a mean over the dims of an image's size."""
+        return self._one("ReduceMean", (x, self.values(range(2, len(x.shape or ())))), name)
+
     def add(self, a: TensorSpec, b: TensorSpec, name: str = "add") -> TensorSpec:
         """a + b, broadcast."""
         return self._one("Add", (a, b), name)

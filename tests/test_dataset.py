@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from pathlib import Path
+from statistics import median
 
 import pytest
 from onnx_models import model, node, save, value, weight
@@ -408,9 +410,69 @@ def test_the_figures_are_the_published_ones() -> None:
             "1",
             1.74586,
         ),
+        (
+            "tflite_mobile_blocks_second.csv",
+            "zoo:inverted_residual,resolution=32,cin=24,cout=48,expand=2,stride=2,kernel=5,act=hard_swish,se=1",
+            "pixel1-tflite-fp32-1t",
+            "1",
+            0.479315,
+        ),
+        ("paddle_tensorrt_other.csv", "zoo:pphgnetv2_b0", "v100-tensorrt-fp32", "1", 0.52),
+        ("ncnn_vision_transformer.csv", "zoo:vit_b32", "raspberrypi5-ncnn-fp16-1t", "1", 1249.08),
     ]
     for name, network, platform, batch, latency in expected:
         assert float(rows[name][network, platform, batch]) == pytest.approx(latency, rel=1e-5)
+
+
+def options(row: dict[str, str]) -> dict[str, str]:
+    return dict(option.split("=") for option in row["network"].split(",")[1:])
+
+
+def test_blocks_keep_what_is_recorded_of_them() -> None:
+    """Only the stride of blocks with an expansion on two phones is another one."""
+    changed = Counter[str]()
+    for row in table("tflite_mobile_blocks.csv"):
+        block = options(row)
+        assert row["combination"] == "x".join(block[key] for key in ("resolution", "cin", "cout"))
+        if row["recorded_stride"] != block["stride"]:
+            assert (row["recorded_stride"], block["stride"]) == ("1", "2")
+            assert block["expand"] != "1"
+            changed[row["platform"]] += 1
+    assert changed == {"pixel1-tflite-fp32-1t": 700, "xiaomi11-tflite-fp32-1t": 700}
+
+
+@pytest.mark.parametrize("recorded", ["1", "2"])
+@pytest.mark.parametrize("phone", ["pixel1", "xiaomi11"])
+def test_activations_tell_the_stride_of_blocks(phone: str, recorded: str) -> None:
+    """What swish takes longer than hard swish, an element of the expanded map: one activation where expand is 1.
+
+    With stride 2 in the depthwise convolution 1 + 1/4 of it; it were 2 with stride 1, 1/2 with stride 2 in the expansion.
+    """
+    times = {}
+    for row in table("tflite_mobile_blocks.csv"):
+        if row["platform"].startswith(phone):
+            block = options(row)
+            act = block.pop("act")
+            times[act, row["recorded_stride"], tuple(block.items())] = float(row["latency_ms"])
+    one, two = [], []
+    for (act, stride, key), time in times.items():
+        block = dict(key)
+        if act == "swish" and (block["expand"] == "1" or stride == recorded):
+            longer = time - times["hard_swish", stride, key]
+            elements = int(block["resolution"]) ** 2 * int(block["cin"]) * int(block["expand"])
+            (one if block["expand"] == "1" else two).append(longer / elements)
+    assert median(two) / median(one) == pytest.approx(1.25, abs=0.1)
+
+
+def test_the_v100s_rows_to_fit_are_of_networks_that_the_t4_has_too() -> None:
+    def networks(name: str, card: str) -> set[str]:
+        return {row["network"] for row in table(name) if row["platform"].startswith(card)}
+
+    assert networks("paddle_tensorrt.csv", "v100") < networks("paddle_tensorrt.csv", "t4")
+    others = networks("paddle_tensorrt_other.csv", "")
+    older = {"zoo:resnest50", "zoo:regnet_x_4gf,torchvision_rounding=false"}
+    assert others & networks("paddle_tensorrt.csv", "t4") == older
+    assert not others & networks("paddle_tensorrt.csv", "v100")
 
 
 def test_every_networks_name_is_of_a_network_that_builds() -> None:

@@ -64,10 +64,18 @@ _V2_B0 = (
 )
 
 
-def block(g: GraphBuilder, x: TensorSpec, stage: Stage, stride: int, bias_after_add: bool = False) -> TensorSpec:
+def block(
+    g: GraphBuilder,
+    x: TensorSpec,
+    stage: Stage,
+    stride: int,
+    squeeze: str = "global_avg_pool",
+    bias_after_add: bool = False,
+) -> TensorSpec:
     """MBConv, or Fused-MBConv (V2 paper, Figure 2), and a shortcut where shapes allow.
 
-    The squeeze-excite is a quarter as wide as the block's input. bias_after_add: see efficientnetv2_b0.
+    The squeeze-excite is a quarter as wide as the block's input. squeeze: as in squeeze_excite. bias_after_add: see
+    efficientnetv2_b0.
     """
     expanded = channels_of(x) * stage.expansion
     shortcut = stride == 1 and channels_of(x) == stage.channels
@@ -86,7 +94,8 @@ def block(g: GraphBuilder, x: TensorSpec, stage: Stage, stride: int, bias_after_
                 layer = 1
             with g.scope(str(layer)):
                 y = depthwise_bn(g, y, stage.kernel, stride=stride, act="swish")
-            y = squeeze_excite(g, y, max(1, channels_of(x) // 4), act="swish", name=str(layer + 1))
+            squeezed = max(1, channels_of(x) // 4)
+            y = squeeze_excite(g, y, squeezed, act="swish", squeeze=squeeze, name=str(layer + 1))
             layer += 2
         if not stage.fused or stage.expansion != 1:
             with g.scope(str(layer)):
@@ -107,6 +116,7 @@ def _efficientnet(
     stem: int,
     stages: tuple[Stage, ...],
     features: int,
+    squeeze: str = "global_avg_pool",
     bias_after_add: bool = False,
 ) -> TensorSpec:
     """3x3 convolution to `stem` channels, stages, 1x1 convolution to `features`, classifier."""
@@ -116,7 +126,7 @@ def _efficientnet(
         for index, stage in enumerate(stages, start=1):
             for repeat in range(stage.blocks):
                 with g.scope(f"{index}.{repeat}"):
-                    x = block(g, x, stage, 1 if repeat else stage.stride, bias_after_add)
+                    x = block(g, x, stage, 1 if repeat else stage.stride, squeeze, bias_after_add)
         with g.scope(str(len(stages) + 1)):
             x = conv_bn(g, x, features, act="swish")
     return classifier(g, x, classes, name="classifier.1")
@@ -144,10 +154,10 @@ for _name, (_width, _depth, _resolution) in _SCALES.items():
 def efficientnetv2_b0(
     g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000, bias_after_add: bool = False
 ) -> TensorSpec:
-    """EfficientNetV2-B0.
+    """EfficientNetV2-B0. Its squeeze-excites squeeze by a reduction, as in timm and in the network that ncnn measures.
 
     bias_after_add: a projection whose output meets a shortcut has no batch normalisation, and its folded
     bias is added after the shortcut, one more operator; so the conversion left it in the network that ncnn
     measures.
     """
-    return _efficientnet(g, x, classes, 32, _V2_B0, 1280, bias_after_add)
+    return _efficientnet(g, x, classes, 32, _V2_B0, 1280, "spatial_mean", bias_after_add)

@@ -98,14 +98,16 @@ def squeeze_excite(
     *,
     act: str = "relu",
     gate: str = "sigmoid",
+    squeeze: str = "global_avg_pool",
     name: str = "se",
 ) -> TensorSpec:
     """Scale each channel by a gate computed from all channels' means (Hu et al., CVPR 2018, Section 3).
 
-    squeezed: channels between the two 1x1 convolutions. act, gate: GraphBuilder methods.
+    squeezed: channels between the two 1x1 convolutions. act, gate, squeeze: GraphBuilder methods; squeeze takes the
+    means, by global_avg_pool or spatial_mean.
     """
     with g.scope(name):
-        s = g.global_avg_pool(x, "avgpool")
+        s = getattr(g, squeeze)(x, "avgpool")
         s = getattr(g, act)(g.conv(s, squeezed, bias=True, name="fc1"), "activation")
         s = getattr(g, gate)(g.conv(s, channels_of(x), bias=True, name="fc2"), "scale_activation")
         return g.mul(x, s, "scale")
