@@ -15,7 +15,7 @@ from costmodel.kernels import Kind
 from costmodel.platforms import Accuracy, Doubt
 
 COVERAGES = (0.5, 0.8, 0.9, 0.95)
-MOST_FOLDS = 40  # up to so many groups each is left out by itself; of more, ten folds of groups
+MOST_FOLDS = 100  # up to so many groups each is left out by itself; of more, ten folds of groups
 _FOLDS = 10
 
 

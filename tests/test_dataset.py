@@ -446,7 +446,8 @@ def test_blocks_keep_what_is_recorded_of_them() -> None:
 def test_activations_tell_the_stride_of_blocks(phone: str, recorded: str) -> None:
     """What swish takes longer than hard swish, an element of the expanded map: one activation where expand is 1.
 
-    With stride 2 in the depthwise convolution 1 + 1/4 of it; it were 2 with stride 1, 1/2 with stride 2 in the expansion.
+    With stride 2 in the depthwise convolution it is 1 + 1/4 of that; with stride 1 it were 2, with stride 2 in the
+    expansion 1/2.
     """
     times = {}
     for row in table("tflite_mobile_blocks.csv"):

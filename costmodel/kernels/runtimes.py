@@ -63,7 +63,7 @@ RUNTIMES: dict[str, Runtime] = {
             add_epilogues=_RELUS,
             chains=True,
             concats=0,
-            launches_groups="single",
+            launches_groups="always",
         ),
         Runtime(
             "onnxruntime",

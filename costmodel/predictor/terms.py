@@ -29,7 +29,8 @@ TERMS: dict[str, str] = {
     "run": "run of the network",
     "launch.contraction": "launch of a convolution or matrix product",
     "launch.light": "launch of any other kernel",
-    "launch.group": "further launch of a convolution that runs group by group",
+    "launch.group": "further launch of a convolution that runs group by group, for one image",
+    "launch.batched_group": "further launch of a convolution that runs group by group, for several images",
     "stem.mult_adds": f"mult-add of a k x k convolution of at most {_STEM} channels",
     "stem.large_mult_adds": f"mult-add of a convolution of at most {_STEM} channels whose window is not 3 x 3",
     "pointwise.mult_adds": "mult-add of a 1x1 convolution",
@@ -86,7 +87,8 @@ def amounts(kernel: Kernel, machine: Machine) -> Amounts:
     result["launch.contraction"] = 1
     result["contraction.steps"] = kernel.loops.cin * kernel.loops.window
     if kernel.kind is Kind.GROUPED:
-        result["launch.group"] = kernel.launches - 1
+        single = isinstance(kernel.loops.batch, int) and kernel.loops.batch == 1
+        result["launch.group" if single else "launch.batched_group"] = kernel.launches - 1
     if isinstance(kernel.repeat, int) and kernel.repeat == 1:
         return result
     return {name: amount * kernel.repeat for name, amount in result.items()}

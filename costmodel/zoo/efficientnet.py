@@ -154,8 +154,9 @@ for _name, (_width, _depth, _resolution) in _SCALES.items():
 def efficientnetv2_b0(
     g: GraphBuilder, x: TensorSpec, *, classes: Dim = 1000, bias_after_add: bool = False
 ) -> TensorSpec:
-    """EfficientNetV2-B0. Its squeeze-excites squeeze by a reduction, as in timm and in the network that ncnn measures.
+    """EfficientNetV2-B0.
 
+    Its squeeze-excites squeeze by a reduction, as in timm and in the network that ncnn measures.
     bias_after_add: a projection whose output meets a shortcut has no batch normalisation, and its folded
     bias is added after the shortcut, one more operator; so the conversion left it in the network that ncnn
     measures.
