@@ -18,6 +18,35 @@ from calibration.fit import Prior
 Processor = Literal["cpu", "gpu"]
 
 SPEED_DOUBT = 3.0  # of the common speed: e^3 = 20 times faster or slower than anything
+GROUP_DOUBT = 0.7  # of all of MEMORY together, and of all of LAUNCHES, against the arithmetic
+
+# What moves elements more than it computes. A depthwise convolution is among it (Section 2 of the paper, G4: its
+# memory access is large for its mult-adds), so that what copies and additions take says what it will take.
+MEMORY = [
+    "winograd.input",
+    "winograd.output",
+    "winograd.weights",
+    "contraction.patches",
+    "contraction.input",
+    "contraction.output",
+    "contraction.weights",
+    "dense.weights",
+    "depthwise.mult_adds_3x3",
+    "depthwise.mult_adds_3x3_strided",
+    "depthwise.mult_adds_5x5",
+    "depthwise.mult_adds_other",
+    "depthwise.half",
+    "depthwise.scalar",
+    "depthwise.output",
+    "pool.comparisons",
+    "reduction.input",
+    "mean.input",
+    "elementwise.elements",
+    "movement.elements",
+    "rearrangement.elements",
+    "other.elements",
+]
+LAUNCHES = ["run", "launch.contraction", "launch.light", "launch.group", "launch.batched_group"]
 
 # term: (CPU: mult-adds, doubt), (GPU: mult-adds, doubt)
 RATES: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
@@ -72,4 +101,8 @@ def prior(processor: Processor) -> Prior:
     rates = [RATES[term][column] for term in RATES]
     mean = np.log([price for price, _ in rates])
     doubts = np.array([doubt for _, doubt in rates])
-    return Prior(tuple(RATES), mean, np.diag(doubts**2) + SPEED_DOUBT**2)
+    covariance = np.diag(doubts**2) + SPEED_DOUBT**2
+    for group in (MEMORY, LAUNCHES):
+        members = np.array([GROUP_DOUBT if term in group else 0.0 for term in RATES])
+        covariance += np.outer(members, members)
+    return Prior(tuple(RATES), mean, covariance)
