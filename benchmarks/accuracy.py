@@ -206,7 +206,7 @@ def nasbench() -> Table:
     """100 networks calibrate, 500 test."""
     lines = []
     wanted = (
-        "cortexa76-tflite-fp32-1t", "adreno640-tflite-fp16", "adreno630-tflite-fp16", "gtx1080ti-torch-fp32",
+        "cortexa76-tflite-fp32-1t", "adreno640-tflite-fp16", "adreno630-tflite-fp16", "1080ti-torch-fp32",
         "titanrtx-torch-fp32", "raspberrypi4-tflite-fp32",
     )  # fmt: skip
     for entry in (entry for entry in shipped() if entry.identity.id in wanted):

@@ -48,10 +48,11 @@ _CLOSE = 1e-4  # relative; linear algebra differs in the last bits from machine 
 
 @dataclass(frozen=True)
 class Entry:
-    """A row of platforms.csv: a platform and the file of its measurements."""
+    """A row of platforms.csv: a platform, the file of its measurements, and what a user should know."""
 
     identity: Identity
     file: str
+    note: str = ""
 
     @property
     def year(self) -> float:
@@ -81,7 +82,7 @@ def entries() -> tuple[Entry, ...]:
             row["clock"],
             row["date"],
         )
-        result.append(Entry(identity, row["file"]))
+        result.append(Entry(identity, row["file"], row["note"]))
     return tuple(result)
 
 
@@ -151,12 +152,15 @@ def build(entry: Entry) -> tuple[Platform, Report]:
     """The profile of a platform, and the report of its held-out error."""
     identity, samples = entry.identity, samples_of(entry)
     general = Known(physics.prior(identity.processor))
+    notes = (entry.note,) if entry.note else ()
     if entry.file == "tflite_mobile_blocks.csv":
-        return calibrate(samples, identity, lambda out: general, groups=_combination_folds(samples), method=_BLOCKS)
+        return calibrate(
+            samples, identity, lambda out: general, groups=_combination_folds(samples), method=_BLOCKS, notes=notes
+        )
     if entry.file == "paper_tables1to4.csv":
         rows = [str(sample.line) for sample in samples]
-        return calibrate(samples, identity, lambda out: general, groups=rows, method=_ROWS)
-    return calibrate(samples, identity, lambda out: general)
+        return calibrate(samples, identity, lambda out: general, groups=rows, method=_ROWS, notes=notes)
+    return calibrate(samples, identity, lambda out: general, notes=notes)
 
 
 def _combination_folds(samples: Sequence[Sample]) -> list[str]:

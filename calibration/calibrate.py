@@ -69,7 +69,7 @@ def calibrate(
         threads=identity.threads,
         machine=machine,
         coefficients=dict(zip(own.terms, own.coefficients.tolist(), strict=True)),
-        doubt=doubt(held, own, work, reference),
+        doubt=doubt(held, own, before.prior, work, reference),
         accuracy=figures,
         sources=_sources(samples, identity.date),
         runtime_version=identity.runtime_version,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from calibration.selection import for_platform
 from calibration.validate import Known
 from costmodel.cli.output import terminal_width, use_color, write
 from costmodel.cli.progress import busy
+from costmodel.errors import UsageError
 from costmodel.kernels import RUNTIMES, runtime_of
 from costmodel.platforms import dumps, save_profile
 
@@ -49,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Fit, write the profile and print its held-out error; gives the exit status."""
     runtime = runtime_of(options.runtime).name
+    _check_outputs(options)
     dataset = for_platform(
         read(options.data, skip_bad=options.skip_bad), options.platform, options.threads, options.precision
     )
@@ -69,9 +73,24 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _check_outputs(options: argparse.Namespace) -> None:
+    """Refuse what could not be written before anything is, and what would replace the measurements."""
+    for option, name in (("-o", options.output), ("--report", options.report)):
+        if name is None:
+            continue
+        path = Path(os.path.realpath(name))
+        if path.is_dir():
+            raise UsageError(f"{option} {name}: cannot be written (it names no file); give another file")
+        if not os.access(path.parent, os.W_OK):
+            why = "no right to write there" if path.parent.is_dir() else "no such folder"
+            raise UsageError(f"{option} {name}: cannot be written ({why}: {path.parent}); give another file")
+        if path.exists() and os.path.exists(options.data) and path.samefile(options.data):
+            raise UsageError(f"{option} {name}: it holds the measurements; give another file")
+
+
 def _identity(options: argparse.Namespace, runtime: str, samples: Sequence[Sample]) -> Identity:
     threads = options.threads or max(sample.threads for sample in samples)
-    processor = options.processor or ("cpu" if threads else processor_of(runtime, 1))
+    processor = options.processor or processor_of(runtime, 1)
     precision = options.precision or next((sample.precision for sample in samples if sample.precision), "fp32")
     return Identity(
         options.id,

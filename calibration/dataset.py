@@ -28,7 +28,7 @@ _MOST_LISTED = 8  # bad rows that one message repeats
 _LONGEST_LISTED, _LONGEST_ALONE = 200, 800  # characters of a bad row in a message
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
 _WHOLE = re.compile(r"[0-9]{1,9}", re.ASCII)
-_PRECISION = re.compile(r"[a-z0-9][a-z0-9_+.-]{0,19}")
+PRECISION = re.compile(r"[a-z0-9][a-z0-9_+.-]{0,19}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +215,7 @@ class _Reader:
         batch = _whole(cells, "batch", 1, LARGEST_BATCH)
         threads = _whole(cells, "threads", 0, LARGEST_THREADS)
         precision = cells.get("precision", "").lower()
-        if precision and not _PRECISION.fullmatch(precision):
+        if precision and not PRECISION.fullmatch(precision):
             raise _BadCellError(f"precision is {clip(precision)!r}", "write a word such as fp32, fp16 or int8")
         size = (
             cells.get("input", "").lower().replace(" ", "")

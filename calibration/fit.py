@@ -26,11 +26,11 @@ from costmodel.platforms import Stretch
 
 Array = npt.NDArray[np.float64]
 
-NOISE = 0.1  # standard deviation of a relative error before it is estimated, what the terms miss included
+NOISE = 0.07  # standard deviation of a relative error before any is seen, what the terms miss included
 DEGREES = 4.0  # of freedom of the errors: outliers are expected
 STRETCH_DOUBT = 0.03  # of the exponent, around 0
 
-_LEAST_NOISE = 0.01
+_NOISE_WEIGHT = 5.0  # samples that NOISE counts for beside the residuals
 _STEPS = 200
 _CLOSE = 1e-9
 _MAD = 1.4826  # a normal distribution's standard deviation over its median absolute deviation
@@ -146,7 +146,8 @@ def _solved(
 
 
 def _scale(solution: _Solution, samples: int) -> float:
-    """The errors' standard deviation, robust, with what the fitted parameters have taken of it given back."""
-    spread = _MAD * float(np.median(np.abs(solution.residual)))
-    left = max(samples - solution.effective, 0.25 * samples)
-    return max(spread * float(np.sqrt(samples / left)), _LEAST_NOISE)
+    """The errors' standard deviation: robust, with what the fitted parameters have taken of it given back, and drawn
+    toward NOISE where few samples are left to tell."""
+    left = max(samples - solution.effective, 0.0)
+    spread = _MAD * float(np.median(np.abs(solution.residual))) * np.sqrt(samples / max(left, 0.25 * samples))
+    return float(np.sqrt((_NOISE_WEIGHT * NOISE**2 + left * spread**2) / (_NOISE_WEIGHT + left)))

@@ -8,6 +8,7 @@ networks measured on related platforms are all slower than the terms say (`offse
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ def load(path: Path, general: Prior) -> Learned:
         if document["schema"] != SCHEMA:
             raise ValueError(f"schema is {document['schema']!r}")
         return _learned(document, general)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(
             f"{path}: not a file of what related platforms know ({error}); rebuild it with "
             "`python -m calibration.build_profiles`, or use --prior none"
@@ -88,12 +89,26 @@ def _learned(document: Mapping[str, Any], general: Prior) -> Learned:
     mean, rest = general.mean.copy(), np.sqrt(np.diag(general.covariance - SPEED_DOUBT**2))
     for index, term in enumerate(TERMS):
         if term in known:
-            mean[index] = unit + np.log(float(known[term]["mult_adds"]))
-            rest[index] = float(known[term]["doubt"])
-    loadings = np.array([[float(row.get(term, 0.0)) for term in TERMS] for row in document["factors"]])
+            mean[index] = unit + np.log(_above_0(known[term]["mult_adds"], term))
+            rest[index] = _above_0(known[term]["doubt"], term)
+    loadings = np.array([[_finite(row.get(term, 0.0), "factors") for term in TERMS] for row in document["factors"]])
     covariance = loadings.T @ loadings + np.diag(rest**2) + SPEED_DOUBT**2
-    offsets = {name: float(value) for name, value in document["offsets"].items()}
+    offsets = {name: _finite(value, name) for name, value in document["offsets"].items()}
     return Learned(Prior(TERMS, mean, covariance), offsets, tuple(document["relatives"]))
+
+
+def _finite(value: Any, place: str) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{place}: {number} is not finite")
+    return number
+
+
+def _above_0(value: Any, place: str) -> float:
+    number = _finite(value, place)
+    if number <= 0:
+        raise ValueError(f"{place}: {number:g} is not above 0")
+    return number
 
 
 def _rounded(value: float) -> float:

@@ -64,7 +64,8 @@ def learn(
     Raises ValueError where the relatives share no network.
     """
     networks = sorted({name for relative in relatives for name in relative.seconds if name in amounts})
-    if not relatives or not networks:
+    relatives = [relative for relative in relatives if not relative.seconds.keys().isdisjoint(networks)]
+    if not relatives:
         raise ValueError("no related platform has measured a network that is known here")
     work = np.array([amounts[name] for name in networks])
     logs = np.array([[np.log(relative.seconds.get(name, np.nan)) for name in networks] for relative in relatives])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Sequence
 
-from calibration.dataset import Dataset, Sample, with_samples
+from calibration.dataset import PRECISION, Dataset, Sample, with_samples
 from costmodel.errors import UsageError
 from costmodel.zoo.options import clip
 
@@ -27,6 +27,8 @@ def for_platform(
     dataset = _of_platform(dataset, platform)
     dataset = _agreeing(dataset, "threads", "--threads", threads or None, lambda sample: sample.threads)
     wished = precision.lower() if precision else None
+    if wished and not PRECISION.fullmatch(wished):
+        raise UsageError(f"--precision {clip(wished)}: not a precision; write a word such as fp32, fp16 or int8")
     dataset = _agreeing(dataset, "precision", "--precision", wished, lambda sample: sample.precision)
     return _enough(dataset)
 

@@ -11,6 +11,7 @@ from scipy.stats import kendalltau, norm
 
 from calibration.features import Features
 from calibration.fit import Array, Fit, Prior, fit
+from calibration.physics import SPEED_DOUBT
 from costmodel.kernels import Kind
 from costmodel.platforms import Accuracy, Doubt
 
@@ -69,7 +70,7 @@ def held_out(
         offsets = None if before.offsets is None else before.offsets[rest]
         own = fit(features.amounts[rest], seconds[rest], before.prior, offsets=offsets)
         predicted[out] = own.predict(features.amounts[out])
-        doubts[out] = _doubts(features, own, kind_doubts(own, features, reference, rest))[out]
+        doubts[out] = _doubts(features, own, kind_doubts(own, before.prior, features, reference, rest))[out]
         line[out] = counts[out] @ linear(counts[rest], seconds[rest])
         plane[out] = more[out] @ linear(more[rest], seconds[rest])
     return HeldOut(seconds, predicted, doubts, line, plane, method or usual)
@@ -87,7 +88,7 @@ def folds(groups: Sequence[str]) -> tuple[Array, str]:
 
 def linear(columns: Array, seconds: Array) -> Array:
     """Non-negative coefficients of least relative error: the plain baselines."""
-    scale = columns.max(axis=0)
+    scale = np.where(columns.any(axis=0), columns.max(axis=0), 1.0)
     solution: Array = nnls(columns / scale / seconds[:, None], np.ones(len(seconds)))[0] / scale
     return solution
 
@@ -110,7 +111,7 @@ def accuracy(held: HeldOut, groups: Sequence[str]) -> Accuracy:
     )
 
 
-def doubt(held: HeldOut, own: Fit, features: Features, reference: Features) -> Doubt:
+def doubt(held: HeldOut, own: Fit, prior: Prior, features: Features, reference: Features) -> Doubt:
     """How far predictions may be off: the fit's own doubts, scaled so that held-out residuals stay within them.
 
     The quantiles are split-conformal (Vovk et al., 2005): of n held-out scores |log(predicted / measured)| / doubt the
@@ -118,7 +119,7 @@ def doubt(held: HeldOut, own: Fit, features: Features, reference: Features) -> D
     extended as a normal distribution's tail.
     """
     scores = np.sort(np.abs(np.log(held.predicted / held.seconds)) / held.doubts)
-    kinds = kind_doubts(own, features, reference, np.ones(len(held.seconds), bool))
+    kinds = kind_doubts(own, prior, features, reference, np.ones(len(held.seconds), bool))
     return Doubt(
         own.noise,
         {kind.value: value for kind, value in sorted(kinds.items())},
@@ -134,16 +135,20 @@ def _quantile(scores: Array, coverage: float) -> float:
     return float(scores[-1] * max(1.0, norm.ppf((1 + coverage) / 2) / norm.ppf((1 + reached) / 2)))
 
 
-def kind_doubts(own: Fit, features: Features, reference: Features, rows: Array) -> dict[Kind, float]:
-    """The standard deviation of the logarithm of the time of each kind of kernel, made up as in the samples."""
+def kind_doubts(own: Fit, prior: Prior, features: Features, reference: Features, rows: Array) -> dict[Kind, float]:
+    """The standard deviation of the logarithm of the time of each kind of kernel, made up as in the samples.
+
+    A kind that no sample has is as uncertain as the prior says, whatever the fit has learned of kinds like it; it is
+    made up as in `reference`.
+    """
     result: dict[Kind, float] = {}
     terms = len(own.terms)
-    covariance = own.covariance[:terms, :terms]
     for kind in {*features.kinds, *reference.kinds}:
+        covariance = own.covariance[:terms, :terms]
         amounts = features.kinds[kind][rows] if kind in features.kinds else np.zeros((0, terms))
+        if not amounts.any() and kind in reference.kinds:
+            amounts, covariance = reference.kinds[kind], prior.covariance - SPEED_DOUBT**2
         parts = (amounts * own.coefficients).sum(axis=0)
-        if not parts.any() and kind in reference.kinds:
-            parts = (reference.kinds[kind] * own.coefficients).sum(axis=0)
         if parts.any():
             share = parts / parts.sum()
             result[kind] = float(np.sqrt(share @ covariance @ share))

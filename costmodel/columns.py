@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -78,17 +79,23 @@ class Column:
         return Column(operation(left.values, right.values), low, high)
 
     def __add__(self, other: Any) -> Any:
+        if type(other) is int and other == 0:
+            return self
         return self._combine(other, np.add, lambda a, b: [a.low + b.low, a.high + b.high])
 
     __radd__ = __add__
 
     def __sub__(self, other: Any) -> Any:
+        if type(other) is int and other == 0:
+            return self
         return self._combine(other, np.subtract, _difference)
 
     def __rsub__(self, other: Any) -> Any:
         return self._combine(other, np.subtract, _difference, swap=True)
 
     def __mul__(self, other: Any) -> Any:
+        if type(other) is int and other == 1:
+            return self
         return self._combine(other, np.multiply, _products)
 
     __rmul__ = __mul__
@@ -97,6 +104,8 @@ class Column:
         return 0 - self
 
     def __floordiv__(self, other: Any) -> Any:
+        if type(other) is int and other == 1:
+            return self
         return self._combine(other, _floor_divide, _quotients)
 
     def __rfloordiv__(self, other: Any) -> Any:
@@ -110,10 +119,14 @@ class Column:
 
     def minimum(self, other: Any) -> Any:
         """Element by element the smaller of two dims."""
+        if other is self:
+            return self
         return self._combine(other, np.minimum, lambda a, b: [min(a.low, b.low), min(a.high, b.high)])
 
     def maximum(self, other: Any) -> Any:
         """Element by element the larger of two dims."""
+        if other is self:
+            return self
         return self._combine(other, np.maximum, lambda a, b: [max(a.low, b.low), max(a.high, b.high)])
 
 
@@ -122,13 +135,17 @@ def as_column(value: Any) -> Column | None:
     if isinstance(value, Column):
         return value
     if isinstance(value, int | np.integer):
-        number = int(value)
-        if not _LOWEST <= number <= _HIGHEST:
-            raise DimOverflowError(f"{number} does not fit in a column of int64 dims")
-        return Column(np.array([number], np.int64), number, number)
+        return _one_value(int(value))
     if isinstance(value, np.ndarray):
         return Column(value)
     return None
+
+
+@lru_cache(maxsize=4096)
+def _one_value(number: int) -> Column:
+    if not _LOWEST <= number <= _HIGHEST:
+        raise DimOverflowError(f"{number} does not fit in a column of int64 dims")
+    return Column(np.array([number], np.int64), number, number)
 
 
 def _floor_divide(a: Any, b: Any) -> Any:

@@ -13,8 +13,8 @@ from costmodel.graph import Node
 class Kind(StrEnum):
     """What a kernel's time is spent on.
 
-    POINTWISE, SPATIAL: dense convolutions, 1x1 and k x k. GROUPED: of more than one group, but fewer than
-    channels. DENSE: a product with a weight matrix. MATMUL: a product of two activations.
+    POINTWISE, SPATIAL: dense convolutions, 1x1 and k x k. DEPTHWISE: one channel in and one out of each group.
+    GROUPED: any other number of groups. DENSE: a product with a weight matrix. MATMUL: a product of two activations.
     REDUCTION: global pooling and means. TRANSCENDENTAL: exponentials and powers, element by element
     (sigmoid, swish, softmax). NORMALIZATION: over neighbouring elements. MOVEMENT: copies. VIEW: nothing
     happens when the network runs. OTHER: everything else, by its mult-adds and elements.
@@ -75,7 +75,8 @@ class Kernel:
     """One or several operators that a runtime runs as one.
 
     name: of its main operator. op: that operator's type, or of the pattern that was recognised (Swish,
-    Shuffle). operators: every operator in it, in the order of execution. cost: of all of them together,
+    Shuffle), or Reorder for a copy between layouts that the runtime adds and no operator asks for. operators:
+    every operator in it, in the order of execution. cost: of all of them together,
     without the tensors that never leave the kernel. launches: how often the runtime launches it (once,
     unless it runs group by group, or the operator in several passes). loops: of a contraction.
     repeat: how often the network runs it; cost holds all runs, loops one.

@@ -1,8 +1,8 @@
 """What each runtime fuses, as data.
 
 Names of operators are ONNX's, and of the patterns in patterns.py. Sources: the runtimes' documentation and
-their graph optimisers' lists of fusions; for the paper's two platforms its Section 1 ("tensor fusion is
-enabled") and the fit of its Tables 1-4.
+their graph optimisers' lists of fusions; for ONNX Runtime the graphs that version 1.31 has after optimising for a CPU
+with AVX-512; for the paper's two platforms its Section 1 ("tensor fusion is enabled") and the fit of its Tables 1-4.
 """
 
 from __future__ import annotations
@@ -31,8 +31,13 @@ class Runtime:
         has one more for its concat; slices that only cut channels are free where `splits` is 0.
     concats: copies that a concat takes; 0 where its inputs are written to their place in the result.
     splits: copies that a split or slice of channels takes.
+    merges_copies: a concat, the shuffle that alone reads it and the split that alone reads that are one copy ("merged
+        into a single element-wise operation": Section 3 of the paper).
     launches_groups: when a grouped convolution is launched once a group: "never", "always", or for a "single" image
         (TensorRT on a T4: 16 blocks of 32 groups take 4 ms longer than without groups at batch 1, and none at 4).
+    spelled: patterns that it does not recognise where they are written as several operators.
+    blocks: channels in a block of the layout NCHWc that its convolutions work in; 0 where it has none. Tensors are
+        copied into blocks and back (layouts.py), and only convolutions in blocks add a shortcut.
     prepares: what leads to no output, or does not depend on the network's input, is left out when it runs.
     """
 
@@ -46,7 +51,10 @@ class Runtime:
     passes: int = 1
     concats: int = 1
     splits: int = 1
+    merges_copies: bool = False
     launches_groups: Literal["never", "single", "always"] = "never"
+    spelled: frozenset[str] = frozenset()
+    blocks: int = 0
     prepares: bool = True
 
 
@@ -67,9 +75,11 @@ RUNTIMES: dict[str, Runtime] = {
         ),
         Runtime(
             "onnxruntime",
-            epilogues=_RELUS | {"Sigmoid", "Tanh", "HardSigmoid"},
+            epilogues=_RELUS | {"Sigmoid", "Tanh", "HardSigmoid", "HardSwish"},
             adds=True,
-            decomposed=(("HardSwish", 2), ("Swish", 2), ("Mish", 3)),
+            decomposed=(("Mish", 3),),
+            spelled=frozenset({"HardSigmoid", "HardSwish"}),
+            blocks=16,
         ),
         Runtime("torch", folds_norm=False, prepares=False, epilogues=frozenset(), decomposed=(("Mish", 3),)),
         Runtime(

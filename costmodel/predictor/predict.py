@@ -41,14 +41,13 @@ def predict(graph: Graph, platform: Platform, *, coverage: float = COVERAGE) -> 
     for kernel, time in zip(kernels, seconds, strict=True):
         by_kind[kernel.kind] = by_kind.get(kernel.kind, 0.0) + time
     shares = {kind.value: time / np.maximum(total, _SHORTEST) for kind, time in by_kind.items()}
+    spreads = {kind: math.exp(quantile * doubt_of({kind.value: 1.0}, platform.doubt)) for kind in by_kind}
     return Prediction(
         platform.id,
-        _estimate(total, doubt_of(shares, platform.doubt), quantile, coverage),
+        _estimate(total, np.exp(quantile * doubt_of(shares, platform.doubt)), coverage),
         fixed,
         tuple(
-            KernelEstimate(
-                kernel, _estimate(time, doubt_of({kernel.kind.value: 1.0}, platform.doubt), quantile, coverage)
-            )
+            KernelEstimate(kernel, _estimate(time, spreads[kernel.kind], coverage))
             for kernel, time in zip(kernels, seconds, strict=True)
         ),
     )
@@ -60,8 +59,8 @@ def doubt_of(shares: Mapping[str, Any], doubt: Doubt) -> Any:
     return np.sqrt(doubt.network**2 + sum(part * part for part in parts))
 
 
-def _estimate(seconds: Any, doubt: Any, quantile: float, coverage: float) -> Estimate:
-    spread = np.exp(quantile * doubt)
+def _estimate(seconds: Any, spread: Any, coverage: float) -> Estimate:
+    """spread: the factor between the latency and either end of its interval."""
     if isinstance(seconds, np.ndarray) or isinstance(spread, np.ndarray):
         return Estimate(seconds, seconds / spread, seconds * spread, coverage)
     return Estimate(float(seconds), float(seconds / spread), float(seconds * spread), coverage)
@@ -80,7 +79,7 @@ def _seconds(work: Amounts, coefficients: Mapping[str, float]) -> Any:
     for name, amount in work.items():
         price = coefficients.get(name, 0.0)
         if price:
-            result = result + _number(amount) * price
+            result = result + (amount if type(amount) is int else _number(amount)) * price
     return result
 
 
