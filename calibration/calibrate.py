@@ -9,13 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from calibration.dataset import Sample
-from calibration.features import Features, features, typical
+from calibration.features import features, typical
 from calibration.fit import fit
 from calibration.machines import machine_of
 from calibration.physics import Processor
 from calibration.report import Report, Row
 from calibration.validate import HeldOut, Known, accuracy, doubt, held_out
-from costmodel.kernels import Kind
 from costmodel.platforms import Platform, Source
 
 
@@ -74,7 +73,7 @@ def calibrate(
         sources=_sources(samples, identity.date),
         runtime_version=identity.runtime_version,
         clock=identity.clock,
-        notes=(*notes, *_unmeasured(work, reference)),
+        notes=tuple(notes),
         stretch=own.stretch,
     )
     return platform, Report(identity.id, _rows(samples, held), figures)
@@ -84,19 +83,6 @@ def _sources(samples: Sequence[Sample], date: str) -> tuple[Source, ...]:
     """Where rows came from, with their numbers. What follows a colon in a row's source is its place there."""
     counts = Counter(sample.source.partition(": ")[0] or sample.file for sample in samples)
     return tuple(Source(name, date, count) for name, count in sorted(counts.items()))
-
-
-def _unmeasured(work: Features, reference: Features) -> tuple[str, ...]:
-    """What the samples say nothing about."""
-    missing = [kind for kind in reference.kinds if kind is not Kind.VIEW and not _takes_time(work, kind)]
-    if not missing:
-        return ()
-    names = ", ".join(missing)
-    return (f"No measured network has kernels of these kinds: {names}. Their prices are what is known from before.",)
-
-
-def _takes_time(work: Features, kind: Kind) -> bool:
-    return kind in work.kinds and bool(work.kinds[kind].any())
 
 
 def _rows(samples: Sequence[Sample], held: HeldOut) -> tuple[Row, ...]:

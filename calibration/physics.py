@@ -17,7 +17,7 @@ from calibration.fit import Prior
 
 Processor = Literal["cpu", "gpu"]
 
-SPEED_DOUBT = 3.0  # of the common speed: e^3 = 20 times faster or slower than anything
+SPEED_DOUBT = 30.0  # of the common speed: the means say 1 s a mult-add, and real platforms e^20 to e^33 times less
 GROUP_DOUBT = 0.7  # of all of MEMORY together, and of all of LAUNCHES, against the arithmetic
 
 # What moves elements more than it computes. A depthwise convolution is among it (Section 2 of the paper, G4: its

@@ -115,7 +115,7 @@ def test_terms_that_no_sample_has_follow_the_prior_given_the_others() -> None:
 
 def test_terms_that_no_sample_has_keep_their_ratio_on_a_platform_that_is_only_faster() -> None:
     own = fit(KNOWN, KNOWN @ np.exp(PHYSICS.mean) / 1e10, PHYSICS)
-    np.testing.assert_allclose(own.coefficients * 1e10 / np.exp(PHYSICS.mean), 1.0, rtol=0.02)
+    np.testing.assert_allclose(own.coefficients * 1e10 / np.exp(PHYSICS.mean), 1.0, rtol=1e-3)
 
 
 @pytest.mark.parametrize("factor", [3.0, 1 / 3, 100.0])
@@ -134,7 +134,7 @@ def test_an_outlier_moves_predictions_by_little(factor: float) -> None:
 def test_a_slower_platform_is_predicted_slower(factor: float) -> None:
     seconds = noisy(KNOWN @ truth(3), 0.05, 3)
     own, slow = (fit(KNOWN, scale * seconds, PHYSICS) for scale in (1.0, factor))
-    np.testing.assert_allclose(slow.predict(NEW), factor * own.predict(NEW), rtol=2e-3)
+    np.testing.assert_allclose(slow.predict(NEW), factor * own.predict(NEW), rtol=1e-4)
     assert slow.noise == pytest.approx(own.noise, rel=0.01)
 
 
@@ -254,5 +254,5 @@ def test_general_physics_is_a_distribution(processor: str) -> None:
     assert before.terms == tuple(RATES) == TERMS
     assert np.linalg.eigvalsh(before.covariance).min() > 0
     speed = np.ones(len(TERMS)) / len(TERMS)
-    assert np.sqrt(speed @ before.covariance @ speed) > 2  # e^2 times: how fast the platform is, nobody knows
+    assert np.sqrt(speed @ before.covariance @ speed) > 20  # e^20 times: how fast the platform is, nobody knows
     assert before.mean[TERMS.index("pointwise.mult_adds")] == 0.0  # the unit of all rates

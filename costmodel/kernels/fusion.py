@@ -97,8 +97,8 @@ def _joined(flow: Flow, unit: Unit, kind: Kind, writer: Mapping[str, _Group], ru
     """The kernel that takes the unit along, or None where it begins one of its own."""
     stored = [flow.place(name) for name in unit.reads]
     data = [name for name in dict.fromkeys(stored) if name in writer]
-    if kind is Kind.VIEW:
-        return writer[data[0]] if data else None
+    if kind is Kind.VIEW:  # what need not run has a cost, but it is no other kernel's
+        return writer[data[0]] if data and flow.idle.isdisjoint(unit.writes) else None
     if len(data) > 1:
         data.sort(key=lambda name: -writer[name].ready)
     for name in data:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from costmodel.cost import Cost
-from costmodel.dims import Dim, equal, minimum
+from costmodel.dims import Dim, equal, floor_div, minimum
 from costmodel.dtypes import size_in_bytes
 from costmodel.graph import Node, TensorSpec
 from costmodel.kernels.flow import Flow, same_shape
@@ -78,8 +78,8 @@ def _layout(flow: Flow, kernel: Kernel, states: Sequence[Dim], block: int) -> tu
     channels = _channels(flow, main)
     if kernel.loops is not None:
         suits = _suits(kernel.loops, main.qualified_type, block)
-        direct = equal(kernel.loops.groups, 1) and isinstance(kernel.loops.cin, int) and kernel.loops.cin < block
-        return suits, [0 if direct and i == 0 else suits for i in range(len(states))]
+        direct = _few(kernel.loops.cin, block) if equal(kernel.loops.groups, 1) else 0
+        return suits, [suits * (1 - direct) if i == 0 else suits for i in range(len(states))]
     if kernel.kind is Kind.POOL or main.op_type.startswith("Global"):
         result: Dim = _whole(channels, block)
     elif main.op_type == "Concat":
@@ -101,11 +101,16 @@ def _suits(loops: Loops | None, op: str, block: int) -> Dim:
     if loops is None or op != "Conv" or len(loops.size) != 2:
         return 0
     if equal(loops.groups, 1):
-        few = isinstance(loops.cin, int) and loops.cin < block  # then it reads channels as they are
-        return 1 if few else _whole(loops.cin, _ALIGNED)
+        few = _few(loops.cin, block)
+        return few + (1 - few) * _whole(loops.cin, _ALIGNED)
     if equal(loops.cin, 1) and equal(loops.cout, 1):
         return _whole(loops.groups, _ALIGNED)
     return _whole(loops.cin, block) * _whole(loops.cout, block)
+
+
+def _few(channels: Dim, block: int) -> Dim:
+    """1 where there are too few channels for a block: a convolution reads them as they are. Otherwise 0."""
+    return 1 - minimum(floor_div(channels, block), 1)
 
 
 def _whole(channels: Dim, block: int) -> Dim:

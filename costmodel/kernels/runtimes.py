@@ -61,8 +61,8 @@ class Runtime:
 RUNTIMES: dict[str, Runtime] = {
     runtime.name: runtime
     for runtime in (
-        Runtime("cudnn7", launches_groups="always"),
-        Runtime("neon"),
+        Runtime("cudnn7", merges_copies=True, launches_groups="always"),
+        Runtime("neon", epilogues=frozenset(), merges_copies=True),
         Runtime("ncnn", epilogues=_RELUS | {"Sigmoid", "Mish"}),
         Runtime(
             "tensorrt",

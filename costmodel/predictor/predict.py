@@ -14,7 +14,7 @@ from costmodel.graph import Graph
 from costmodel.kernels import Kind, fuse, runtime_of
 from costmodel.platforms.platform import Doubt, Platform
 from costmodel.predictor.estimate import Estimate, KernelEstimate, Prediction
-from costmodel.predictor.terms import Amounts, amounts
+from costmodel.predictor.terms import Amounts, amounts, of_run
 
 COVERAGE = 0.9
 _SHORTEST = 1e-30  # seconds; what is divided by a time takes no less
@@ -31,7 +31,7 @@ def predict(graph: Graph, platform: Platform, *, coverage: float = COVERAGE) -> 
     quantile = _quantile(platform, coverage)
     kernels = fuse(graph, runtime_of(platform.runtime))
     seconds = [_seconds(amounts(kernel, platform.machine), platform.coefficients) for kernel in kernels]
-    fixed: Any = platform.coefficients.get("run", 0.0)
+    fixed = _seconds(of_run(graph), platform.coefficients)
     total = sum(seconds, start=fixed)
     stretched = platform.stretch.of(total)
     if platform.stretch.exponent:

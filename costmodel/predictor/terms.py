@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from costmodel.dims import Dim, ceil_div, minimum, product
+from costmodel.graph import Graph
 from costmodel.kernels import Kernel, Kind, Loops
 from costmodel.platforms.platform import Machine
 
@@ -27,6 +28,7 @@ _STEM = 4  # input channels up to which a convolution has code of its own, as th
 
 TERMS: dict[str, str] = {
     "run": "run of the network",
+    "transfer.elements": f"element of an input image (at most {_STEM} channels) brought to the device",
     "launch.contraction": "launch of a convolution or matrix product",
     "launch.light": "launch of any other kernel",
     "launch.group": "further launch of a convolution that runs group by group, for one image",
@@ -94,6 +96,16 @@ def amounts(kernel: Kernel, machine: Machine) -> Amounts:
     return {name: amount * kernel.repeat for name, amount in result.items()}
 
 
+def of_run(graph: Graph) -> Amounts:
+    """What a run of a network has beside its kernels: itself, and the images that are brought to the device."""
+    images: Dim = 0
+    for name in graph.inputs:
+        shape = graph.tensors[name].shape if name in graph.tensors else None
+        if shape is not None and len(shape) == 4 and isinstance(shape[1], int) and shape[1] <= _STEM:
+            images = images + product(shape)
+    return {"run": 1, "transfer.elements": images}
+
+
 def total(kernels: Iterable[Kernel], machine: Machine) -> Amounts:
     """The amounts of a whole network, one run of it among them."""
     result: Amounts = {"run": 1}
@@ -136,25 +148,18 @@ def _suits_winograd(loops: Loops) -> bool:
 
 
 def _winograd(loops: Loops, machine: Machine) -> Amounts:
-    options = []
-    for m in machine.winograd:
-        tiles = loops.batch * product(ceil_div(size, m) for size in loops.size)
-        points = (m + 2) ** 2
-        options.append(
-            {
-                "winograd.mult_adds": points * tiles * loops.cin * loops.cout,
-                "winograd.input": points * tiles * loops.cin,
-                "winograd.output": points * tiles * loops.cout,
-                "winograd.weights": points * loops.cin * loops.cout,
-            }
-        )
+    size = machine.winograd[0]
+    tiles = loops.batch * product(ceil_div(dim, size) for dim in loops.size)
+    points = (size + 2) ** 2
+    products = points * tiles * loops.cin * loops.cout
     half, scalar = _unfilled(loops.cin, loops.cout, machine)
-    chosen = options[0]
     return {
-        **chosen,
-        "contraction.steps": "mult-add of one output element: what no parallelism shortens",
-    "contraction.half": chosen["winograd.mult_adds"] * half,
-        "contraction.scalar": chosen["winograd.mult_adds"] * scalar,
+        "winograd.mult_adds": products,
+        "winograd.input": points * tiles * loops.cin,
+        "winograd.output": points * tiles * loops.cout,
+        "winograd.weights": points * loops.cin * loops.cout,
+        "contraction.half": products * half,
+        "contraction.scalar": products * scalar,
     }
 
 

@@ -168,15 +168,15 @@ def _parts(shown: Sequence[Times], seconds: Sequence[float | None]) -> Iterator[
 
 
 def note_lines(analysis: Analysis) -> list[str]:
-    """What the intervals do not cover."""
+    """What the intervals do not cover, and what else to know of the platforms."""
     if not analysis.predictions:
         return []
     from costmodel.pricing import doubts
 
     return [
-        plain(f"{prediction.platform}: {note}")
-        for prediction in analysis.predictions
-        for note in doubts(prediction, analysis.graph)
+        plain(f"{platform.id}: {note}")
+        for platform, prediction in zip(analysis.platforms, analysis.predictions, strict=True)
+        for note in (*doubts(prediction, analysis.graph), *platform.notes)
     ]
 
 
