@@ -146,9 +146,9 @@ def new_devices() -> Table:
                 lines.append((label, str(len(errors[2]) - len(left_out)), *means))
     return Table(
         "ncnn on a new device, 1 thread",
-        f"No row of the device was seen, with whatever number of threads; 2, 5 or 10 of its networks, {SEEDS} random "
-        "choices each, calibrate it, the others test. Mean over devices. An iPhone 5S has 1 GB of memory; it runs VGG-16 "
-        "(553 MB of weights) 3.5 times slower than its other networks say.",
+        f"No row of the device was seen, at any number of threads; 2, 5 or 10 of its networks, {SEEDS} random choices "
+        "each, calibrate it, the others test. Mean over devices. An iPhone 5S has 1 GB of memory and runs VGG-16 (553 "
+        "MB of weights) 3.5 times slower than its other networks say.",
         ("precision", "devices", "2 networks", "5 networks", "10 networks"),
         tuple(lines),
     )

@@ -50,6 +50,10 @@ class Column:
     def __repr__(self) -> str:
         return f"Column({self.values!r})"
 
+    def __str__(self) -> str:
+        """The range: messages are made where nothing is wrong, and the values take long to print."""
+        return f"{int(self.values.min())}..{int(self.values.max())}"
+
     def __len__(self) -> int:
         return len(self.values)
 
@@ -76,7 +80,7 @@ class Column:
                     f"a column of dims reaches {high if high > _HIGHEST else low}, which does not fit in int64; "
                     "price fewer or smaller designs at once"
                 )
-        return Column(operation(left.values, right.values), low, high)
+        return _trusted(operation(left.values, right.values), low, high)
 
     def __add__(self, other: Any) -> Any:
         if type(other) is int and other == 0:
@@ -94,8 +98,12 @@ class Column:
         return self._combine(other, np.subtract, _difference, swap=True)
 
     def __mul__(self, other: Any) -> Any:
-        if type(other) is int and other == 1:
-            return self
+        if type(other) is int and 0 < other <= _HIGHEST:
+            if other == 1:
+                return self
+            low, high = self.low * other, self.high * other
+            if low >= _LOWEST and high <= _HIGHEST:
+                return _trusted(self.values * other, low, high)
         return self._combine(other, np.multiply, _products)
 
     __rmul__ = __mul__
@@ -128,6 +136,13 @@ class Column:
         if other is self:
             return self
         return self._combine(other, np.maximum, lambda a, b: [max(a.low, b.low), max(a.high, b.high)])
+
+
+def _trusted(values: Values, low: int, high: int) -> Column:
+    """A column of the result of an operation on columns, whose bounds are known to hold."""
+    column = Column.__new__(Column)
+    column.values, column.low, column.high = values, low, high
+    return column
 
 
 def as_column(value: Any) -> Column | None:

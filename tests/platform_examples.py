@@ -10,9 +10,9 @@ from costmodel.platforms import Accuracy, Doubt, Machine, Platform, Source
 QUANTILES = {0.5: 0.5, 0.8: 1.0, 0.9: 2.0, 0.95: 3.0}
 
 PLAIN = Platform(
-    id="bench1-neon-fp32-1t",
+    id="bench1-ncnn-fp32-1t",
     device="A bench, one core",
-    runtime="neon",
+    runtime="ncnn",
     precision="fp32",
     threads=1,
     machine=Machine(),

@@ -21,8 +21,9 @@ SEEN = tuple(
     f"zoo:{name}"
     for name in (
         "alexnet", "blazeface", "efficientnet_b0", "ghostnet", "googlenet", "googlenet,resolution=128",
-        "mobilenet_v1", "mobilenet_v1,width=0.5", "mobilenet_v1,width=0.25,resolution=128", "mobilenet_v1,resolution=96",
-        "mobilenet_v2", "mobilenet_v2,width=0.5", "mobilenet_v2,resolution=96", "mobilenet_v2,width=0.35,resolution=160",
+        "mobilenet_v1", "mobilenet_v1,width=0.5", "mobilenet_v1,width=0.25,resolution=128",
+        "mobilenet_v1,resolution=96", "mobilenet_v2", "mobilenet_v2,width=0.5", "mobilenet_v2,resolution=96",
+        "mobilenet_v2,width=0.35,resolution=160",
         "mobilenet_v3_small", "mobilenet_v3_large", "mobilenet_v3_small,resolution=128", "mnasnet", "mnasnet,width=0.5",
         "proxylessnas", "regnet_x_400mf", "regnet_y_400mf", "regnet_y_400mf,resolution=128",
         "resnet18", "resnet34", "resnet50", "resnet18,resolution=96", "resnet50,resolution=128",

@@ -52,7 +52,7 @@ def test_a_known_platform_is_found_from_exact_latencies(seed: int) -> None:
 def test_noise_is_averaged_out(seed: int) -> None:
     seconds = truth(seed)
     own = fit(KNOWN, noisy(KNOWN @ seconds, 0.05, seed), PHYSICS)
-    assert error(own.predict(NEW), NEW @ seconds).mean() < 0.035  # under the noise of a single measurement, 0.04 on mean
+    assert error(own.predict(NEW), NEW @ seconds).mean() < 0.035  # of a single measurement it is 0.04 in the mean
 
 
 def test_measurements_tell_more_than_physics() -> None:
@@ -106,7 +106,9 @@ def test_prior_and_one_sample_meet_by_their_doubts() -> None:
 def test_terms_that_no_sample_has_follow_the_prior_given_the_others() -> None:
     """The conditional mean of a normal distribution."""
     seen = (KNOWN > 0).any(axis=0)
-    assert {"softmax.elements", "matmul.mult_adds"} <= {term for term, there in zip(TERMS, seen, strict=True) if not there}
+    assert {"softmax.elements", "matmul.mult_adds"} <= {
+        term for term, there in zip(TERMS, seen, strict=True) if not there
+    }
     own = fit(KNOWN, KNOWN @ truth(2), PHYSICS)
     both = PHYSICS.covariance[np.ix_(~seen, seen)]
     away = np.linalg.solve(PHYSICS.covariance[np.ix_(seen, seen)], (own.mean - PHYSICS.mean)[seen])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from platform_examples import QUANTILES
 
 from costmodel import zoo
 from costmodel.builder import GraphBuilder
@@ -17,18 +19,19 @@ from costmodel.errors import UsageError
 from costmodel.kernels import RUNTIMES, Kind
 from costmodel.platforms import Doubt, Machine, Platform, Stretch
 from costmodel.predictor import TERMS, predict
-from platform_examples import QUANTILES
 
 MACHINES = (Machine(), Machine(4, 0, False, (4, 2)), Machine(8, 4, False, (6,)), Machine(32, 0, True, (2,)))
 EVEN = {term: 1e-9 * (1 + place % 7) for place, term in enumerate(TERMS)}  # every term has a price
 DOUBT = Doubt(0.1, {"pointwise": 0.2, "depthwise": 0.3, "movement": 0.05}, QUANTILES)
 
 
-def priced(runtime="ncnn", machine=MACHINES[1], coefficients=EVEN, stretch=Stretch()):
+STRETCHES = (Stretch(), Stretch(0.1, 0.02, 0.001, 0.5))
+
+
+def priced(runtime="ncnn", machine=MACHINES[1], coefficients=EVEN, stretch=STRETCHES[0]):
     return Platform("bench-x-fp32-1t", "a bench", runtime, "fp32", 1, machine, coefficients, DOUBT, stretch=stretch)
 
 
-STRETCHES = (Stretch(), Stretch(0.1, 0.02, 0.001, 0.5))
 prices = st.lists(st.one_of(st.just(0.0), st.floats(1e-15, 1e-6)), min_size=len(TERMS), max_size=len(TERMS)).map(
     lambda values: dict(zip(TERMS, values, strict=True))
 )
@@ -129,7 +132,7 @@ def test_latency_is_monotone_in_work(platform, what):
     values = {"width": (32, 64, 96, 320), "size": (12, 16, 24, 40), "batch": (2, 3, 4, 16)}[what]
     graphs = [block(64, **{what: value}) if what != "width" else block(value) for value in values]
     seconds = [predict(graph, platform).latency.seconds for graph in graphs]
-    for less, more in zip(seconds, seconds[1:], strict=False):
+    for less, more in pairwise(seconds):
         assert less <= more * (1 + 1e-12)
 
 

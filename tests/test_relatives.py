@@ -32,12 +32,16 @@ def device(seed: int, family: Array = FAMILY, scatter: float = 0.1, speed: float
     return noisy(ALL @ own, 0.02, seed)
 
 
-def relative(name: str, seconds: Array, date: float = 2024.0, threads: int = 1, only: Sequence[str] = NETWORKS) -> Relative:
+def relative(
+    name: str, seconds: Array, date: float = 2024.0, threads: int = 1, only: Sequence[str] = NETWORKS
+) -> Relative:
     chosen = {network: float(time) for network, time in zip(NETWORKS, seconds, strict=True) if network in only}
     return Relative(f"{name}-ncnn-fp32-{threads}t", name, date, threads, chosen)
 
 
-def family_of(count: int, family: Array = FAMILY, date: float = 2024.0, threads: int = 1, first: int = 0) -> list[Relative]:
+def family_of(
+    count: int, family: Array = FAMILY, date: float = 2024.0, threads: int = 1, first: int = 0
+) -> list[Relative]:
     """Devices of speeds up to a hundred times apart."""
     return [
         relative(f"board{first + i}", device(first + i, family, speed=10 ** (2 * i / count)), date, threads)
@@ -76,9 +80,7 @@ def test_the_more_relatives_the_better() -> None:
 
 def test_speeds_of_relatives_say_nothing_about_relations() -> None:
     """The same devices, each of another speed, give the same knowledge."""
-    one, other = (
-        learned_of([relative(f"b{i}", speed**i * device(i)) for i in range(5)]).prior for speed in (1.0, 7.0)
-    )
+    one, other = (learned_of([relative(f"b{i}", speed**i * device(i)) for i in range(5)]).prior for speed in (1.0, 7.0))
     shift = other.mean - one.mean
     np.testing.assert_allclose(shift, shift[0], atol=0.02)
     np.testing.assert_allclose(one.covariance, other.covariance, atol=0.02)
@@ -226,9 +228,13 @@ def test_a_file_holds_what_was_learned(tmp_path: Path, learned: Learned) -> None
     for name, offset in again.offsets.items():
         assert offset == pytest.approx(learned.offsets[name], rel=1e-4, abs=1e-9)
     unit = TERMS.index("pointwise.mult_adds")
-    np.testing.assert_allclose(again.prior.mean - again.prior.mean[unit], learned.prior.mean - learned.prior.mean[unit], atol=1e-4)
+    np.testing.assert_allclose(
+        again.prior.mean - again.prior.mean[unit], learned.prior.mean - learned.prior.mean[unit], atol=1e-4
+    )
     np.testing.assert_allclose(np.diag(again.prior.covariance), np.diag(learned.prior.covariance), rtol=1e-3)
-    np.testing.assert_allclose(again.prior.covariance, learned.prior.covariance, atol=0.02)  # small loadings are left out
+    np.testing.assert_allclose(
+        again.prior.covariance, learned.prior.covariance, atol=0.02
+    )  # small loadings are left out
 
 
 def test_a_platform_is_the_same_with_the_file(tmp_path: Path, learned: Learned) -> None:
@@ -245,6 +251,11 @@ def test_terms_that_the_file_does_not_know_are_physics(tmp_path: Path, learned: 
     assert np.linalg.eigvalsh(again.prior.covariance).min() > 0
 
 
+def priced(**changes: object) -> Callable[[dict[str, Any]], object]:
+    """Other values for a term."""
+    return lambda document: document["terms"]["dense.weights"].update(changes)
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
@@ -255,13 +266,15 @@ def test_terms_that_the_file_does_not_know_are_physics(tmp_path: Path, learned: 
         (lambda d: d.update(offsets=[1.0]), "attribute"),
         (lambda d: d.update(offsets={"zoo:resnet18": float("nan")}), "zoo:resnet18: nan is not finite"),
         (lambda d: d["factors"][0].update({"dense.weights": float("inf")}), "inf is not finite"),
-        *((lambda d, v=value: d["terms"]["dense.weights"].update(mult_adds=v), "dense.weights: ") for value in (0, -1, float("nan"), float("inf"))),
-        *((lambda d, v=value: d["terms"]["dense.weights"].update(doubt=v), "dense.weights: ") for value in (0, -1, float("nan"))),
-        (lambda d: d["terms"]["dense.weights"].update(doubt="much"), "much"),
+        *((priced(mult_adds=value), "dense.weights: ") for value in (0, -1, float("nan"), float("inf"))),
+        *((priced(doubt=value), "dense.weights: ") for value in (0, -1, float("nan"))),
+        (priced(doubt="much"), "much"),
         (lambda d: d["terms"].update({"dense.weights": None}), "NoneType"),
     ],
 )  # fmt: skip
-def test_damaged_files_are_refused(tmp_path: Path, learned: Learned, change: Callable[[dict[str, Any]], object], problem: str) -> None:
+def test_damaged_files_are_refused(
+    tmp_path: Path, learned: Learned, change: Callable[[dict[str, Any]], object], problem: str
+) -> None:
     path = saved(tmp_path, learned, change)
     with pytest.raises(UsageError) as refusal:
         load(path, PHYSICS)
@@ -297,7 +310,9 @@ def folder(tmp_path: Path, learned: Learned, monkeypatch: pytest.MonkeyPatch) ->
     return tmp_path
 
 
-@pytest.mark.parametrize(("threads", "nearest"), [(0, "1"), (1, "1"), (2, "2"), (3, "2"), (5, "8"), (6, "8"), (64, "8")])
+@pytest.mark.parametrize(
+    ("threads", "nearest"), [(0, "1"), (1, "1"), (2, "2"), (3, "2"), (5, "8"), (6, "8"), (64, "8")]
+)
 def test_the_nearest_number_of_threads_is_taken(folder: Path, threads: int, nearest: str) -> None:
     """By ratio: 4 is as far from 2 as from 8; 5 is nearer to 8."""
     assert before("ncnn", "fp32", threads, "cpu").relatives == (nearest,)
@@ -306,7 +321,9 @@ def test_the_nearest_number_of_threads_is_taken(folder: Path, threads: int, near
 @pytest.mark.parametrize(
     ("runtime", "precision", "use"), [("ncnn", "fp16", "auto"), ("tflite", "fp32", "auto"), ("ncnn", "fp32", "none")]
 )
-def test_general_physics_where_no_relative_is_known_or_wanted(folder: Path, runtime: str, precision: str, use: str) -> None:
+def test_general_physics_where_no_relative_is_known_or_wanted(
+    folder: Path, runtime: str, precision: str, use: str
+) -> None:
     learned = before(runtime, precision, 1, "cpu", use)
     assert learned.relatives == ()
     assert learned.offsets == {}

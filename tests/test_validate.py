@@ -28,7 +28,9 @@ def predicted(seconds: Array, groups: Sequence[str] = NETWORKS, rows: Features =
     return held_out(rows, seconds, groups, lambda out: Known(PHYSICS), REFERENCE)
 
 
-def held(seconds: Sequence[float], predictions: Sequence[float], line: Sequence[float], plane: Sequence[float]) -> HeldOut:
+def held(
+    seconds: Sequence[float], predictions: Sequence[float], line: Sequence[float], plane: Sequence[float]
+) -> HeldOut:
     columns = (np.array(column, float) for column in (seconds, predictions, [1.0] * len(seconds), line, plane))
     return HeldOut(*columns, "by hand")
 
@@ -264,7 +266,9 @@ def test_noisier_measurements_make_wider_intervals() -> None:
 
 def test_a_kind_that_no_sample_has_is_doubted_more() -> None:
     """No depthwise convolution among the samples; then with networks that have it."""
-    dense = [name for name in SEEN if any(word in name for word in ("resnet", "vgg", "alexnet", "squeezenet", "googlenet"))]
+    dense = [
+        name for name in SEEN if any(word in name for word in ("resnet", "vgg", "alexnet", "squeezenet", "googlenet"))
+    ]
     without, with_some = (calibrated(4, 0.05, names).doubt.kinds["depthwise"] for names in (dense, SEEN))
     assert without > 2 * with_some
     assert without > 0.3

@@ -194,22 +194,21 @@ def _cost(flow: Flow, group: _Group) -> Cost:
     for node in group.nodes:
         cost = node.cost
         mult_adds, params, outputs = mult_adds + cost.mult_adds, params + cost.params, outputs + cost.output_elements
-        read = flow.sources[node.name]
-        between = [name for name in read or () if name in written]
+        read = flow.sources[node.name] or ()
+        between = [name for name in read if name in written]
         if contraction and between and node.op_type in _NORMS:  # its weights are part of the contraction's
             size = size + size_in_bytes(cost.output_elements, tensors[node.outputs[0]].dtype)
         else:
             inputs, weights = inputs + cost.input_elements, weights + cost.weight_elements
             element_ops, size = element_ops + cost.element_ops, size + cost.bytes
-            for name in read or ():
-                if name in written or name in at_hand:
+            for name in read:
+                if name in written or (name in at_hand and not tensors[name].is_constant):
                     elements = _part(tensors[name], node, "input_elements")
                     inputs, size = inputs - elements, size - size_in_bytes(elements, tensors[name].dtype)
-        if read is not None:
-            at_hand.update(name for name in read if name in tensors and not tensors[name].is_constant)
-            for name in between:
-                inside[name] = inside.get(name, 0) + 1
-            written.update((name, node) for name in node.outputs if name in tensors)
+        for name in between:
+            inside[name] = inside.get(name, 0) + 1
+        at_hand.update(read)
+        written.update((name, node) for name in node.outputs if name in tensors)
     for name, readers in inside.items():
         if flow.reads[name] == readers:
             elements = _part(tensors[name], written[name], "output_elements")
