@@ -32,6 +32,8 @@ STRETCH_DOUBT = 0.03  # of the exponent, around 0
 
 _NOISE_WEIGHT = 5.0  # samples that NOISE counts for beside the residuals
 _STEPS = 200
+_HALVINGS = 20  # of a step
+_ROUNDING = 1e-13
 _CLOSE = 1e-9
 _MAD = 1.4826  # a normal distribution's standard deviation over its median absolute deviation
 
@@ -125,6 +127,15 @@ def _solved(
     precision[:count, :count] = np.linalg.inv(prior.covariance)
     precision[count, count] = stretch_doubt**-2
     reference = np.median(target)
+
+    def surprise(theta: Array, exponent: float) -> float:
+        """The negative logarithm of the posterior, but for a constant."""
+        total = np.log(amounts @ np.exp(theta))
+        residual = target - total - exponent * (total - reference)
+        away = np.append(theta - prior.mean, exponent)
+        errors = (DEGREES + 1.0) / 2 * np.log1p((residual / noise) ** 2 / DEGREES).sum()
+        return float(errors + 0.5 * away @ precision @ away)
+
     for _ in range(_STEPS):
         parts = amounts * np.exp(theta)
         total = parts.sum(axis=1)
@@ -138,6 +149,11 @@ def _solved(
         step = np.linalg.solve(curvature, (slopes.T * weight) @ residual - precision @ away)
         longest = float(np.max(np.abs(step)))
         step *= min(1.0, 1.0 / longest) if longest > 0 else 1.0
+        loss = surprise(theta, exponent)
+        for _ in range(_HALVINGS):  # a whole step may go too far, and back again
+            if surprise(theta + step[:count], exponent + step[count]) <= loss * (1 + _ROUNDING):
+                break
+            step /= 2
         theta, exponent = theta + step[:count], exponent + step[count]
         if longest < _CLOSE:
             break

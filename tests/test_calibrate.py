@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 import pytest
 from onnx_models import model, node, save, value, weight
-from synthetic import SEEN, noisy, truth, work
+from synthetic import PHYSICS, SEEN, noisy, truth, work
 
 from calibration import dataset, known
 from calibration.dataset import read
 from calibration.features import TERMS
 from calibration.fit import DEGREES, STRETCH_DOUBT
+from calibration.relatives import Learned
 from costmodel import zoo
 from costmodel.cli import main
 from costmodel.platforms import load_profile
@@ -184,6 +185,22 @@ def test_a_damaged_prior_is_refused_and_not_needed(
     assert "priors/ncnn-fp32-1t.json" in text
     assert "--prior none" in text
     calibrated(capsys, "rows.csv", *BOARD, "--prior", "none")
+
+
+def test_a_network_that_is_slow_on_all_relatives_is_no_news(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes twice as long as it should, as everywhere: the prices are those without."""
+    Path("priors").mkdir()
+    monkeypatch.setattr(known, "FOLDER", Path("priors"))
+    twice = f'"{NETWORKS[0]}",{2e3 * SECONDS[0]:.6g}'
+    found = []
+    for offsets, rows in (({}, ROWS), ({NETWORKS[0]: np.log(2)}, [twice, *ROWS[1:]])):
+        text = known.dumps(Learned(PHYSICS, offsets, ("a board",)))
+        Path("priors/ncnn-fp32-1t.json").write_text(text, encoding="utf-8")
+        calibrated(capsys, data(*rows), *BOARD)
+        found.append(load_profile("profile.json").coefficients)
+    assert found[0] == pytest.approx(found[1], rel=1e-3)
 
 
 def test_two_networks_make_a_profile_and_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
@@ -388,7 +405,7 @@ def test_mixed_rows(capsys: pytest.CaptureFixture[str], column: str, cells: tupl
         ),
         (("--id", "My Board", "--runtime", "ncnn", "-o", "p.json"), "id: 'My Board' does not fit"),
         (("--id", "", "--runtime", "ncnn", "-o", "p.json"), "id: "),
-        (("--id", "../b", "--runtime", "ncnn", "-o", "p.json"), "id: "),
+        (("--id", "../b", "--runtime", "ncnn", "-o", "p.json", "--report", "report.svg"), "id: "),
         ((*BOARD, "-o", "p.json", "--threads", "-3"), "threads: -3 is below 0"),
         ((*BOARD, "-o", "p.json", "--threads", "few"), "invalid int value"),
         ((*BOARD, "-o", "p.json", "--precision", "fp*"), "--precision fp*: not a precision"),

@@ -136,6 +136,21 @@ def test_relatives_with_as_many_threads_count_more() -> None:
             assert right < wrong
 
 
+def test_the_mean_is_of_relatives_with_as_many_threads() -> None:
+    four = FAMILY * np.exp(np.random.default_rng(300).normal(0, 0.4, len(TERMS)))
+    one_thread, four_threads = family_of(4, FAMILY, threads=1), family_of(4, four, threads=4, first=4)
+    both = relations(learned_of([*one_thread, *four_threads], threads=1))
+    alone, other = relations(learned_of(one_thread)), relations(learned_of(four_threads, threads=4))
+    assert np.abs(both - alone).mean() < 0.3 * np.abs(both - other).mean()
+
+
+def relations(learned: Learned) -> Array:
+    """The logarithms of networks' times as the prior's mean says, their level taken out."""
+    times = np.log(ALL @ np.exp(learned.prior.mean))
+    result: Array = times - np.median(times)
+    return result
+
+
 def test_a_network_that_is_slow_everywhere_has_an_offset_and_says_nothing_about_a_new_device() -> None:
     slow = np.where(np.arange(len(NETWORKS)) == TWO[0], 1.5, 1.0)
     relatives = [relative(f"b{i}", slow * device(i)) for i in range(8)]
