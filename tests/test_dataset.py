@@ -399,7 +399,7 @@ def test_the_figures_are_the_published_ones() -> None:
         (
             "nasbench201.csv",
             "zoo:nasbench201,arch=|nor_conv_3x3~0|+|none~0|skip_connect~1|+|nor_conv_1x1~0|nor_conv_1x1~1|nor_conv_1x1~2|",
-            "gtx1080ti-torch-fp32",
+            "1080ti-torch-fp32",
             "256",
             22.5139,
         ),

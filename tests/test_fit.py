@@ -86,6 +86,19 @@ def test_nothing_nearby_is_more_probable(noise: float, scatter: float) -> None:
         assert posterior(KNOWN, seconds, PHYSICS, noise, found + step) < best
 
 
+def test_steps_that_go_too_far_are_shortened() -> None:
+    """Samples that contradict each other, far from what is known: whole steps would go to and fro for ever."""
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        amounts, seconds = np.exp(rng.normal(0, 2, (8, 4))), np.exp(rng.normal(0, 2, 8))
+        before = prior_of([0] * 4, [2] * 4, SPEED_DOUBT)
+        own = fit(amounts, seconds, before, noise=0.1)
+        found = np.append(own.mean, own.stretch.exponent)
+        best = posterior(amounts, seconds, before, 0.1, found)
+        for step in [*np.eye(5), *-np.eye(5)]:
+            assert posterior(amounts, seconds, before, 0.1, found + 1e-4 * step) < best + 1e-6
+
+
 def test_the_covariance_of_one_term_by_hand() -> None:
     """Exact latencies: each of n samples weighs (DEGREES + 1) / DEGREES / noise^2, the prior 1 / doubt^2."""
     count, noise, doubt = 6, 0.1, 0.5
