@@ -158,12 +158,8 @@ def _launches(group: _Group, runtime: Runtime) -> Dim:
     op = group.unit.op
     if group.kind is Kind.VIEW:
         return 0
-    if group.kind is Kind.GROUPED and group.loops is not None and runtime.launches_groups != "never":
-        groups = group.loops.groups
-        if runtime.launches_groups == "always":
-            return groups
-        several = minimum(group.loops.batch - 1, 1)  # 0 for a single image, otherwise 1
-        return groups - (groups - 1) * several
+    if group.kind is Kind.GROUPED and group.loops is not None and runtime.launches_groups:
+        return group.loops.groups
     if group.kind is Kind.MOVEMENT:
         if group.copies > 1:
             return 1

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from typing import Literal
 
 from costmodel.errors import UsageError
 
@@ -33,8 +32,8 @@ class Runtime:
     splits: copies that a split or slice of channels takes.
     merges_copies: a concat, the shuffle that alone reads it and the split that alone reads that are one copy ("merged
         into a single element-wise operation": Section 3 of the paper).
-    launches_groups: when a grouped convolution is launched once a group: "never", "always", or for a "single" image
-        (TensorRT on a T4: 16 blocks of 32 groups take 4 ms longer than without groups at batch 1, and none at 4).
+    launches_groups: a grouped convolution may be launched once a group. What such a launch takes is fitted, for one
+        image and for several: TensorRT on a V100 does so for several only.
     spelled: patterns that it does not recognise where they are written as several operators.
     blocks: channels in a block of the layout NCHWc that its convolutions work in; 0 where it has none. Tensors are
         copied into blocks and back (layouts.py), and only convolutions in blocks add a shortcut.
@@ -52,7 +51,7 @@ class Runtime:
     concats: int = 1
     splits: int = 1
     merges_copies: bool = False
-    launches_groups: Literal["never", "single", "always"] = "never"
+    launches_groups: bool = False
     spelled: frozenset[str] = frozenset()
     blocks: int = 0
     prepares: bool = True
@@ -61,7 +60,7 @@ class Runtime:
 RUNTIMES: dict[str, Runtime] = {
     runtime.name: runtime
     for runtime in (
-        Runtime("cudnn7", merges_copies=True, launches_groups="always"),
+        Runtime("cudnn7", merges_copies=True, launches_groups=True),
         Runtime("neon", epilogues=frozenset(), merges_copies=True),
         Runtime("ncnn", epilogues=_RELUS | {"Sigmoid", "Mish"}),
         Runtime(
@@ -71,7 +70,7 @@ RUNTIMES: dict[str, Runtime] = {
             add_epilogues=_RELUS,
             chains=True,
             concats=0,
-            launches_groups="always",
+            launches_groups=True,
         ),
         Runtime(
             "onnxruntime",
