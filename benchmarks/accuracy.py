@@ -300,7 +300,7 @@ def orders(platforms: Sequence[Platform]) -> Table:
             times = [1e3 * predict(zoo.load(f"zoo:{network}"), platform).latency.seconds for network in networks]
             falls = all(a < b for a, b in pairwise(times))
             lines.append(
-                (platform.id, rule, " < ".join(f"{time:.3g}" for time in times) + " ms", "yes" if falls else "no")
+                (platform.id, rule, ", ".join(f"{time:.3g}" for time in times) + " ms", "yes" if falls else "no")
             )
     return Table(
         "The order of Tables 1-4",

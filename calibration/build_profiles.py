@@ -15,7 +15,7 @@ import csv
 import json
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
@@ -30,7 +30,7 @@ from calibration.calibrate import Identity, calibrate
 from calibration.dataset import Sample, read
 from calibration.features import features
 from calibration.fit import Array
-from calibration.machines import machine_of, processor_of
+from calibration.machines import machine_of
 from calibration.relatives import Learned, Relative, learn
 from calibration.report import Report
 from calibration.validate import Known
@@ -82,20 +82,13 @@ def entries() -> tuple[Entry, ...]:
             row["runtime"],
             row["precision"],
             threads,
-            processor_of(row["runtime"], 1 if _is_cpu(row) else threads),
+            "gpu" if row["processor"] == "gpu" else "cpu",
             row["runtime_version"],
             row["clock"],
             row["date"],
         )
         result.append(Entry(identity, row["file"], row["note"]))
     return tuple(result)
-
-
-def _is_cpu(row: Mapping[str, str]) -> bool:
-    """A CPU whose number of threads is not recorded."""
-    return row["runtime"] in ("tflite", "torch") and not any(
-        word in row["device"] for word in ("Adreno", "GTX", "RTX", "Titan", "TITAN")
-    )
 
 
 def samples_of(entry: Entry) -> tuple[Sample, ...]:

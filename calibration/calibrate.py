@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import networkx as nx
 import numpy as np
 
 from calibration.dataset import Sample
-from calibration.features import features, typical
+from calibration.features import Features, features, typical
 from calibration.fit import fit
 from calibration.machines import machine_of
 from calibration.physics import Processor
@@ -48,18 +49,19 @@ def calibrate(
     """Fit a platform and predict each of its networks without it.
 
     known: what is known before the samples, given the groups that are held out (none: for the profile itself).
-    groups: of samples that are held out together; their networks when None. method: how to say what is
-    held out; the folds' own words when empty. notes: for the profile. Raises CostModelError as features() does.
+    groups: of samples that are held out together; their networks when None, those with the same work as one.
+    method: how to say what is held out; the folds' own words when empty. notes: for the profile. Raises
+    CostModelError as features() does.
     """
     machine = machine_of(identity.runtime, identity.precision, identity.processor)
-    groups = [sample.network for sample in samples] if groups is None else groups
     work = features(samples, identity.runtime, machine)
+    groups = same_work(samples, work) if groups is None else groups
     reference = typical(identity.runtime, machine)
     seconds = np.array([sample.latency for sample in samples])
     held = held_out(work, seconds, groups, known, reference, method)
     before = known(frozenset())
     own = fit(work.amounts, seconds, before.prior, offsets=before.offsets)
-    figures = accuracy(held, [sample.network for sample in samples])
+    figures = accuracy(held, same_work(samples, work))
     platform = Platform(
         id=identity.id,
         device=identity.device,
@@ -77,6 +79,18 @@ def calibrate(
         stretch=own.stretch,
     )
     return platform, Report(identity.id, _rows(samples, held), figures)
+
+
+def same_work(samples: Sequence[Sample], work: Features) -> list[str]:
+    """The network of each sample, one name for those whose kernels do the same: they tell the same of each other."""
+    graph: nx.Graph[str | bytes] = nx.Graph()
+    for sample, row in zip(samples, work.amounts, strict=True):
+        graph.add_edge(sample.network, row.tobytes())
+    names: dict[str, str] = {}
+    for part in nx.connected_components(graph):
+        networks = [name for name in part if isinstance(name, str)]
+        names.update(dict.fromkeys(networks, min(networks)))
+    return [names[sample.network] for sample in samples]
 
 
 def _sources(samples: Sequence[Sample], date: str) -> tuple[Source, ...]:

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from calibration import known, report
 from calibration.calibrate import Identity, calibrate
-from calibration.dataset import Dataset, Sample, read
-from calibration.machines import processor_of
-from calibration.selection import for_platform
+from calibration.dataset import Dataset, Sample, graph, read
+from calibration.machines import PROCESSORS, processor_of
+from calibration.physics import Processor
+from calibration.report import Report
+from calibration.selection import FEW_NETWORKS, for_platform
 from calibration.validate import Known
 from costmodel.cli.output import terminal_width, use_color, write
 from costmodel.cli.progress import busy
 from costmodel.errors import UsageError
+from costmodel.graph import Counting
 from costmodel.kernels import RUNTIMES, runtime_of
-from costmodel.platforms import dumps, save_profile
+from costmodel.platforms import Platform, dumps, save_profile
+
+_SLOWEST = 1e7  # mult-adds a second; a microcontroller does more
+_FASTEST: dict[Processor, float] = {"cpu": 1e13, "gpu": 1e15}
+_FAR_OFF = 5.0  # times the measured latency, or as many times less
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,8 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     identity = parser.add_argument_group("the platform")
     identity.add_argument("--id", required=True, help="device-runtime-precision-threads, such as pixel7-tflite-fp32-1t")
     identity.add_argument("--runtime", required=True, metavar="R", help=f"one of {', '.join(RUNTIMES)}")
-    identity.add_argument("--precision", metavar="P", help="fp32 (the default), fp16, ...; also chooses rows of it")
-    identity.add_argument("--threads", type=int, metavar="N", help="of a CPU; also chooses rows with as many")
+    identity.add_argument("--precision", metavar="P", help="as in the id; also chooses rows of it")
+    identity.add_argument("--threads", type=int, metavar="N", help="of a CPU, as in the id; also chooses rows")
     identity.add_argument("--processor", choices=("cpu", "gpu"), help="where the runtime does not tell (default: cpu)")
     identity.add_argument("--device", default="", help="its full name, for the profile")
     identity.add_argument("--runtime-version", default="", metavar="V", help="for the profile")
@@ -53,22 +61,25 @@ def run(options: argparse.Namespace) -> int:
     """Fit, write the profile and print its held-out error; gives the exit status."""
     runtime = runtime_of(options.runtime).name
     _check_outputs(options)
-    dataset = for_platform(
-        read(options.data, skip_bad=options.skip_bad), options.platform, options.threads, options.precision
-    )
-    identity = _identity(options, runtime, dataset.samples)
+    precision, threads = _as_named(options, runtime)
+    dataset = for_platform(read(options.data, skip_bad=options.skip_bad), options.platform, threads, precision)
+    identity = _identity(options, runtime, precision, threads, dataset.samples)
     learned = known.before(runtime, identity.precision, identity.threads, identity.processor, options.prior)
     offsets = np.array([learned.offsets.get(sample.network, 0.0) for sample in dataset.samples])
     before = Known(learned.prior, offsets)
     with busy(f"Calibrating {identity.id}"):
         platform, held_out = calibrate(
-            dataset.samples, identity, lambda out: before, method=_method(learned.relatives), notes=dataset.notes
+            dataset.samples,
+            identity,
+            lambda out: before,
+            method=_method(learned.relatives),
+            notes=_few(dataset),
         )
     dumps(platform)  # a profile that does not fit its form is refused before anything is written
     if options.report:
         report.write(held_out, options.report)
     save_profile(platform, options.output)
-    _tell(dataset)
+    _tell(dataset, [*_assumed(dataset.samples), *_doubtful(platform, held_out, identity.processor)])
     write(report.text(held_out, terminal_width(), use_color()), None)
     return 0
 
@@ -88,21 +99,46 @@ def _check_outputs(options: argparse.Namespace) -> None:
             raise UsageError(f"{option} {name}: it holds the measurements; give another file")
 
 
-def _identity(options: argparse.Namespace, runtime: str, samples: Sequence[Sample]) -> Identity:
-    threads = options.threads or max(sample.threads for sample in samples)
-    processor = options.processor or processor_of(runtime, 1)
-    precision = options.precision or next((sample.precision for sample in samples if sample.precision), "fp32")
+def _as_named(options: argparse.Namespace, runtime: str) -> tuple[str, int | None]:
+    """Precision and threads as the id says, or the options. Raises UsageError where they or the runtime differ."""
+    words = options.id.split("-")
+    own_threads = int(words.pop()[:-1]) if re.fullmatch(r"[0-9]{1,4}t", words[-1]) else None
+    if len(words) < 3:
+        raise UsageError(
+            f"--id {options.id}: it names no platform; write device-runtime-precision-threads, "
+            "such as pixel7-tflite-fp32-1t, or without threads for a GPU"
+        )
+    said = (("--runtime", runtime, words[-2]), ("--precision", options.precision, words[-1]))
+    for option, given, own in (*said, ("--threads", options.threads, own_threads)):
+        if given is not None and own is not None and str(given).lower() != str(own):
+            raise UsageError(f"--id {options.id}: it says {own} where {option} says {given}; correct one of the two")
+    return words[-1], options.threads or own_threads
+
+
+def _identity(
+    options: argparse.Namespace, runtime: str, precision: str, threads: int | None, samples: Sequence[Sample]
+) -> Identity:
+    processor = options.processor or processor_of(runtime)
+    if processor not in PROCESSORS[runtime]:
+        raise UsageError(f"--processor {processor}: {runtime} runs on a {PROCESSORS[runtime][0]}; leave it out")
+    threads = threads or max(sample.threads for sample in samples)
     return Identity(
         options.id,
         options.device or options.id.split("-")[0],
         runtime,
-        precision.lower(),
+        precision,
         threads or (1 if processor == "cpu" else 0),
         processor,
         options.runtime_version,
         options.clock,
         options.date,
     )
+
+
+def _few(dataset: Dataset) -> tuple[str, ...]:
+    """What who is given the profile is told of its measurements."""
+    count = len(dataset.networks)
+    return (f"fitted to {count} networks only",) if count < FEW_NETWORKS else ()
 
 
 def _method(relatives: Sequence[str]) -> str:
@@ -112,9 +148,39 @@ def _method(relatives: Sequence[str]) -> str:
     return f"leave one network out; {len(relatives)} related platforms, that the fit begins with, had run most of them"
 
 
-def _tell(dataset: Dataset) -> None:
+def _assumed(samples: Sequence[Sample]) -> Iterator[str]:
+    """What had to be assumed of ONNX models: sizes, and operators that are timed by their elements."""
+    for sample in samples:
+        if sample.network.endswith(".onnx"):
+            model = graph(sample)
+            yield from (f"{sample.network}: {note}" for note in model.notes)
+            unknown = {node.qualified_type for node in model.nodes if node.counting is Counting.UNKNOWN}
+            if unknown:
+                yield f"{sample.network}: not known and timed by their elements: {', '.join(sorted(unknown))}."
+
+
+def _doubtful(platform: Platform, held_out: Report, processor: Processor) -> Iterator[str]:
+    """What looks as if the measurements were not what they should be, or not enough."""
+    rate = 1.0 / platform.coefficients["pointwise.mult_adds"]
+    if not _SLOWEST < rate < _FASTEST[processor]:
+        yield f"{platform.id}: it would do {rate:.1e} mult-adds a second; check the unit of latency_ms."
+    for row in held_out.rows:
+        if not 1 / _FAR_OFF < row.predicted / row.measured < _FAR_OFF:
+            yield (
+                f"{row.network}: {row.measured * 1e3:.4g} ms measured, {row.predicted * 1e3:.4g} ms predicted from the "
+                "others; check its row and its unit."
+            )
+    figures = held_out.accuracy
+    if figures.mape > min(figures.baseline_mult_adds, figures.baseline_memory):
+        yield (
+            f"{platform.id}: a plain line does better on networks that it has not seen; measure more networks before "
+            "you trust the profile."
+        )
+
+
+def _tell(dataset: Dataset, doubtful: Sequence[str]) -> None:
     """Notices and bad rows, on stderr."""
-    for note in dataset.notes:
+    for note in (*dataset.notes, *doubtful):
         print(note, file=sys.stderr)
     for row in dataset.skipped:
         print(f"left out: {row}", file=sys.stderr)

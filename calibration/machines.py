@@ -10,14 +10,23 @@ from __future__ import annotations
 from calibration.physics import Processor
 from costmodel.platforms import Machine
 
-_GPUS = frozenset({"cudnn7", "tensorrt"})
+# What a runtime runs on, the usual first.
+PROCESSORS: dict[str, tuple[Processor, ...]] = {
+    "cudnn7": ("gpu",),
+    "neon": ("cpu",),
+    "ncnn": ("cpu",),
+    "tensorrt": ("gpu",),
+    "onnxruntime": ("cpu",),
+    "torch": ("cpu", "gpu"),
+    "tflite": ("cpu", "gpu"),
+}
 
 _MACHINES: dict[tuple[str, str], Machine] = {
-    ("ncnn", "fp32"): Machine(vector=4, winograd=(4,)),
-    ("ncnn", "fp16"): Machine(vector=8, packed=4, winograd=(4,)),
+    ("ncnn", "fp32"): Machine(vector=4, winograd=4),
+    ("ncnn", "fp16"): Machine(vector=8, packed=4, winograd=4),
     ("cudnn7", "fp32"): Machine(vector=32, padded=True),
-    ("tensorrt", "fp32"): Machine(vector=8, winograd=(2,)),
-    ("tensorrt", "fp16"): Machine(vector=32, padded=True, winograd=(2,)),
+    ("tensorrt", "fp32"): Machine(vector=8, winograd=2),
+    ("tensorrt", "fp16"): Machine(vector=32, padded=True, winograd=2),
     ("onnxruntime", "fp32"): Machine(vector=8),
 }
 _DEFAULTS: dict[Processor, Machine] = {"cpu": Machine(vector=4), "gpu": Machine(vector=32, padded=True)}
@@ -28,6 +37,6 @@ def machine_of(runtime: str, precision: str, processor: Processor) -> Machine:
     return _MACHINES.get((runtime, precision), _DEFAULTS[processor])
 
 
-def processor_of(runtime: str, threads: int) -> Processor:
-    """Whether a runtime runs on a GPU, where nothing says so: some only do, and a GPU has no threads."""
-    return "gpu" if runtime in _GPUS or (threads == 0 and runtime not in ("ncnn", "neon")) else "cpu"
+def processor_of(runtime: str) -> Processor:
+    """What a runtime runs on where nothing says so."""
+    return PROCESSORS[runtime][0]

@@ -71,7 +71,9 @@ def _agreeing(
     chosen = [sample for sample in dataset.samples if value(sample) in (wished, 0, "")]
     if not chosen:
         raise UsageError(f"{file}: no row has {column} {wished}; it has {_few(stated)}: choose one with {option}")
-    return with_samples(dataset, chosen)
+    rest = len(dataset.samples) - len(chosen)
+    note = f"{file}: {rest} row(s) of other {column} than {wished} were left out."
+    return with_samples(dataset, chosen, *([note] if rest else []))
 
 
 def _enough(dataset: Dataset) -> Dataset:
@@ -85,8 +87,8 @@ def _enough(dataset: Dataset) -> Dataset:
     if count >= FEW_NETWORKS:
         return dataset
     note = (
-        f"{file}: it measures {count} networks only: how kernels' times relate comes mostly from what is known of "
-        f"related platforms, and the held-out error rests on {count} predictions. Measure {FEW_NETWORKS} or more."
+        f"{file}: it measures {count} networks only: how kernels' times relate comes mostly from what is known "
+        f"before, and the held-out error rests on {count} predictions. Measure {FEW_NETWORKS} or more."
     )
     return with_samples(dataset, dataset.samples, note)
 

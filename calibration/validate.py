@@ -115,19 +115,22 @@ def doubt(held: HeldOut, own: Fit, prior: Prior, features: Features, reference: 
     """How far predictions may be off: the fit's own doubts, scaled so that held-out residuals stay within them.
 
     The quantiles are split-conformal (Vovk et al., 2005): of n held-out scores |log(predicted / measured)| / doubt the
-    ceil((n + 1) coverage)-th smallest. Where n is too small for a coverage, the largest score is
-    extended as a normal distribution's tail.
+    ceil((n + 1) coverage)-th smallest. Where n is too small for a coverage, the largest score is extended as a normal
+    distribution's tail. Doubts of few samples shrink fast from the fits that were held out to the last one: no quantile
+    is below what the residuals are of that one's doubts.
     """
-    scores = np.sort(np.abs(np.log(held.predicted / held.seconds)) / held.doubts)
+    residuals = np.abs(np.log(held.predicted / held.seconds))
     kinds = kind_doubts(own, prior, features, reference, np.ones(len(held.seconds), bool))
+    scores, plain = np.sort(residuals / held.doubts), np.sort(residuals / np.median(_doubts(features, own, kinds)))
     return Doubt(
         own.noise,
         {kind.value: value for kind, value in sorted(kinds.items())},
-        {coverage: _quantile(scores, coverage) for coverage in COVERAGES},
+        {coverage: max(quantile(scores, coverage), quantile(plain, coverage)) for coverage in COVERAGES},
     )
 
 
-def _quantile(scores: Array, coverage: float) -> float:
+def quantile(scores: Array, coverage: float) -> float:
+    """The score that a share `coverage` of further ones stays within. scores: ascending, at least one."""
     rank = int(np.ceil((len(scores) + 1) * coverage))
     if rank <= len(scores):
         return float(scores[rank - 1])

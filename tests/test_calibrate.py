@@ -19,12 +19,15 @@ from onnx_models import model, node, save, value, weight
 from synthetic import PHYSICS, SEEN, noisy, truth, work
 
 from calibration import dataset, known
-from calibration.dataset import read
-from calibration.features import TERMS
+from calibration.calibrate import same_work
+from calibration.dataset import Sample, read
+from calibration.features import TERMS, Features
 from calibration.fit import DEGREES, STRETCH_DOUBT
+from calibration.machines import PROCESSORS
 from calibration.relatives import Learned
 from costmodel import zoo
 from costmodel.cli import main
+from costmodel.kernels import RUNTIMES
 from costmodel.platforms import load_profile
 from costmodel.predictor import predict
 
@@ -205,11 +208,11 @@ def test_a_network_that_is_slow_on_all_relatives_is_no_news(
 
 def test_two_networks_make_a_profile_and_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
     _, err = calibrated(capsys, data(*ROWS[:2]), *BOARD)
-    (line,) = err.splitlines()
+    line = err.splitlines()[0]
     assert "2 networks only" in line
     assert "Measure 10 or more" in line
     platform = load_profile("profile.json")
-    assert any("2 networks only" in note for note in platform.notes)  # who is given the profile is told as well
+    assert platform.notes == ("fitted to 2 networks only",)  # who is given the profile is told as well
     assert all(price > 0 for price in platform.coefficients.values())
 
 
@@ -248,7 +251,6 @@ def test_threads_and_precision_come_from_the_rows_unless_stated(capsys: pytest.C
     ("runtime", "more", "threads", "padded"),
     [
         ("tensorrt", (), 0, True),
-        ("tensorrt", ("--threads", "1"), 1, True),  # whatever it says of threads, it runs on a GPU
         ("tflite", (), 1, False),
         ("tflite", ("--processor", "gpu"), 0, True),
     ],
@@ -304,6 +306,14 @@ def test_onnx_models_beside_the_data_are_networks(capsys: pytest.CaptureFixture[
     assert found["latency_ms"] == pytest.approx(0.32, rel=0.3)
     assert platform.accuracy is not None
     assert platform.accuracy.networks == 3
+
+
+def test_what_was_assumed_of_a_model_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    free = model([node("Relu", ["x"], ["y"])], inputs=(value("x", (1, 3, "height", 8)),), outputs=(value("y", None),))
+    save(free, Path(), "free.onnx")
+    _, err = calibrated(capsys, data("free.onnx,0.1", *ROWS[:3]), *BOARD)
+    assert "free.onnx: " in err
+    assert "height" in err
 
 
 def test_networks_without_mult_adds_can_be_measured(capsys: pytest.CaptureFixture[str]) -> None:
@@ -386,14 +396,60 @@ def test_too_little(capsys: pytest.CaptureFixture[str], rows: list[str], problem
     ("column", "cells", "problem"),
     [
         ("platform", ("a", "b"), "one platform"),
-        ("threads", ("1", "4"), "--threads"),
-        ("precision", ("fp32", "fp16"), "--precision"),
+        ("threads", ("2", "4"), "no row has threads 1"),
+        ("precision", ("int8", "fp16"), "no row has precision fp32"),
     ],
 )
-def test_mixed_rows(capsys: pytest.CaptureFixture[str], column: str, cells: tuple[str, str], problem: str) -> None:
+def test_rows_of_others(capsys: pytest.CaptureFixture[str], column: str, cells: tuple[str, str], problem: str) -> None:
     rows = [f"{row},{cells[i % 2]}" for i, row in enumerate(ROWS)]
     text = refused(capsys, data(*rows, header=f"network,latency_ms,{column}"), *BOARD, "-o", "profile.json")
     assert problem in text
+
+
+@pytest.mark.parametrize(("column", "cells"), [("threads", ("1", "4")), ("precision", ("fp32", "fp16"))])
+def test_rows_that_the_id_does_not_mean_are_left_out(
+    capsys: pytest.CaptureFixture[str], column: str, cells: tuple[str, str]
+) -> None:
+    rows = [f"{row},{cells[i % 2]}" for i, row in enumerate(ROWS)]
+    _, err = calibrated(capsys, data(*rows, header=f"network,latency_ms,{column}"), *BOARD)
+    assert f"rows.csv: {len(ROWS) // 2} row(s) of other {column} than {cells[0]} were left out." in err
+
+
+def test_every_runtime_runs_on_something() -> None:
+    assert PROCESSORS.keys() == RUNTIMES.keys()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--id", "x-ncnn-fp16-4t", "--runtime", "tflite"), "it says ncnn where --runtime says tflite"),
+        (("--id", "x-ncnn-fp16-4t", "--runtime", "ncnn", "--threads", "1"), "it says 4 where --threads says 1"),
+        (("--id", "x-ncnn-fp32-1t", "--runtime", "ncnn", "--processor", "gpu"), "ncnn runs on a cpu"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], says: str
+) -> None:
+    assert says in refused(capsys, data(*ROWS), *words, "-o", "profile.json")
+
+
+def test_the_id_says_precision_and_threads(capsys: pytest.CaptureFixture[str]) -> None:
+    calibrated(capsys, data(*ROWS), "--id", "x-ncnn-fp16-4t", "--runtime", "ncnn")
+    platform = load_profile("profile.json")
+    assert (platform.precision, platform.threads, platform.machine.vector) == ("fp16", 4, 8)
+
+
+def test_seconds_for_milliseconds_are_noticed(capsys: pytest.CaptureFixture[str]) -> None:
+    network, time = ROWS[3].rpartition(",")[::2]
+    _, err = calibrated(capsys, data(*ROWS[:3], f"{network},{float(time) * 1e-3:.9f}", *ROWS[4:]), *BOARD)
+    assert "check its row and its unit" in err
+
+
+def test_networks_of_the_same_work_are_held_out_together() -> None:
+    """Also where a third one joins two: b is a at another batch, and c is that."""
+    rows = np.array([[1.0, 2.0], [8.0, 16.0], [8.0, 16.0], [3.0, 1.0]])
+    samples = [Sample(name, 1.0, batch) for name, batch in (("b", 1), ("b", 8), ("c", 1), ("a", 1))]
+    assert same_work(samples, Features(rows, {}, rows[:, 0], rows[:, 1])) == ["b", "b", "b", "a"]
 
 
 @pytest.mark.parametrize(
@@ -403,13 +459,14 @@ def test_mixed_rows(capsys: pytest.CaptureFixture[str], column: str, cells: tupl
             ("--id", "b-ncnn", "--runtime", "nccn", "-o", "p.json"),
             "nccn: no fusion rules for this runtime; did you mean 'ncnn'?",
         ),
-        (("--id", "My Board", "--runtime", "ncnn", "-o", "p.json"), "id: 'My Board' does not fit"),
-        (("--id", "", "--runtime", "ncnn", "-o", "p.json"), "id: "),
-        (("--id", "../b", "--runtime", "ncnn", "-o", "p.json", "--report", "report.svg"), "id: "),
-        ((*BOARD, "-o", "p.json", "--threads", "-3"), "threads: -3 is below 0"),
+        (("--id", "My Board", "--runtime", "ncnn", "-o", "p.json"), "--id My Board: it names no platform"),
+        (("--id", "", "--runtime", "ncnn", "-o", "p.json"), "it names no platform"),
+        (("--id", "../b", "--runtime", "ncnn", "-o", "p.json", "--report", "report.svg"), "it names no platform"),
+        (("--id", "../b-ncnn-fp32-1t", "--runtime", "ncnn", "-o", "p.json"), "id: '../b-ncnn-fp32-1t' does not fit"),
+        ((*BOARD, "-o", "p.json", "--threads", "-3"), "it says 1 where --threads says -3"),
         ((*BOARD, "-o", "p.json", "--threads", "few"), "invalid int value"),
-        ((*BOARD, "-o", "p.json", "--precision", "fp*"), "--precision fp*: not a precision"),
-        ((*BOARD, "-o", "p.json", "--precision", "../fp32"), "not a precision"),
+        ((*BOARD, "-o", "p.json", "--precision", "fp*"), "it says fp32 where --precision says fp*"),
+        ((*BOARD, "-o", "p.json", "--precision", "../fp32"), "it says fp32 where --precision says ../fp32"),
         ((*BOARD, "-o", "p.json", "--prior", "some"), "invalid choice"),
         ((*BOARD, "-o", "p.json", "--report", "report.txt"), "end it in .html, .svg or .png"),
         ((*BOARD, "-o", "p.json", "--report", "report"), "end it in .html, .svg or .png"),
@@ -464,7 +521,11 @@ def test_a_process_writes_the_same_profile_and_keeps_its_streams_apart(capsys: p
     assert done.returncode == 0
     assert "\x1b" not in done.stdout + done.stderr
     assert done.stdout.startswith("myboard-ncnn-fp32-1t\n")
-    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["rows.csv", "left out"]
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == [
+        "rows.csv",
+        "myboard-ncnn-fp32-1t",
+        "left out",
+    ]
     out, _ = calibrated(capsys, "rows.csv", *BOARD, "--skip-bad")
     assert out == done.stdout
     assert Path("child.json").read_bytes() == Path("profile.json").read_bytes()

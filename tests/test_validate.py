@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -13,11 +14,23 @@ from synthetic import MACHINE, PHYSICS, REFERENCE, RUNTIME, SEEN, UNSEEN, noisy,
 from calibration.calibrate import Identity, calibrate
 from calibration.dataset import Sample
 from calibration.features import Features, features
-from calibration.fit import Array, fit
-from calibration.validate import COVERAGES, MOST_FOLDS, HeldOut, Known, accuracy, doubt, folds, held_out, linear
+from calibration.fit import Array, Fit, fit
+from calibration.validate import (
+    COVERAGES,
+    MOST_FOLDS,
+    HeldOut,
+    Known,
+    accuracy,
+    doubt,
+    folds,
+    held_out,
+    linear,
+    quantile,
+)
 from costmodel import zoo
 from costmodel.platforms import Platform
 from costmodel.predictor import predict
+from costmodel.predictor.predict import doubt_of
 
 NETWORKS = SEEN[::3]
 FEATURES = work(NETWORKS)
@@ -191,11 +204,24 @@ def test_no_order_no_tau(seconds: list[float]) -> None:
 
 def quantiles(errors: Sequence[float]) -> dict[float, float]:
     """Of held-out predictions that are exp(error) times too slow, each with a doubt of 1."""
-    count = len(errors)
-    one = held([1.0] * count, np.exp(errors).tolist(), [1.0] * count, [1.0] * count)
-    rows = work((NETWORKS * 3)[:count])
+    scores = np.sort(np.abs(errors))
+    return {coverage: quantile(scores, coverage) for coverage in COVERAGES}
+
+
+def test_an_interval_is_never_narrower_than_residuals_were() -> None:
+    """However sure the last fit is: held-out predictions were twice too slow, and so may the next be."""
+    count = len(NETWORKS)
+    rows = work(NETWORKS)
     own = fit(rows.amounts, rows.amounts @ truth(1), PHYSICS)
-    return dict(doubt(one, own, PHYSICS, rows, REFERENCE).quantiles)
+    one = held([1.0] * count, [2.0] * count, [1.0] * count, [1.0] * count)
+    found = doubt(one, own, PHYSICS, rows, REFERENCE)
+    spreads = [math.exp(found.quantiles[0.5] * doubt_of(shares(rows, own, row), found)) for row in range(count)]
+    assert np.median(spreads) == pytest.approx(2.0, rel=0.01)
+
+
+def shares(rows: Features, own: Fit, row: int) -> dict[str, float]:
+    total = rows.amounts[row] @ own.coefficients
+    return {kind.value: float(amounts[row] @ own.coefficients / total) for kind, amounts in rows.kinds.items()}
 
 
 def test_quantiles_of_many_are_split_conformal() -> None:
