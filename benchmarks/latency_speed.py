@@ -40,7 +40,7 @@ def platform() -> Platform:
     known = prior("cpu")
     coefficients = dict(zip(known.terms, (np.exp(known.mean) * 1e-10).tolist(), strict=True))
     doubt = Doubt(0.1, {"pointwise": 0.1, "depthwise": 0.2}, {0.9: 1.6})
-    return Platform("bench-ncnn-fp32-1t", "a bench", "ncnn", "fp32", 1, Machine(4, 0, False, (4,)), coefficients, doubt)
+    return Platform("bench-ncnn-fp32-1t", "a bench", "ncnn", "fp32", 1, Machine(4, 0, False, 4), coefficients, doubt)
 
 
 def medians(candidates: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:

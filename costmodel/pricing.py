@@ -12,7 +12,7 @@ import numpy as np
 from costmodel.columns import Column
 from costmodel.errors import UsageError
 from costmodel.graph import Counting, Graph
-from costmodel.kernels import Kind
+from costmodel.kernels import Kind, runtime_of
 from costmodel.platforms import Platform, find
 from costmodel.predictor import COVERAGE, Estimate, KernelEstimate, Prediction, predict
 
@@ -45,12 +45,19 @@ def resolve(references: PlatformReference | Iterable[PlatformReference] | None) 
         return ()
     if isinstance(references, str | os.PathLike | Platform):
         references = (references,)
-    result: dict[str, Platform] = {}
+    result: dict[str, tuple[Platform, PlatformReference]] = {}
     for reference in references:
         platform = reference if isinstance(reference, Platform) else find(_checked(reference))
-        if result.setdefault(platform.id, platform) != platform:
-            raise UsageError(f"{platform.id}: two different profiles have this id; give one of them another")
-    return tuple(result.values())
+        first, earlier = result.setdefault(platform.id, (platform, reference))
+        if first != platform:
+            raise UsageError(_clash(platform.id, earlier, reference))
+    return tuple(platform for platform, _ in result.values())
+
+
+def _clash(id: str, *references: PlatformReference) -> str:
+    """What to say of two different platforms with one id; `references` is how they were named."""
+    names = [f"a Platform of {one.device!r}" if isinstance(one, Platform) else os.fspath(one) for one in references]
+    return f"{id}: two different profiles have this id: {' and '.join(names)}; give one of them another"
 
 
 def price(graph: Graph, name: str, platforms: Iterable[Platform], coverage: float = COVERAGE) -> tuple[Prediction, ...]:
@@ -70,7 +77,8 @@ def budgets_of(wanted: Mapping[str, float], named: Sequence[Platform]) -> tuple[
     """Budgets by platform reference as pairs of platform and seconds.
 
     A reference may be the id of a platform that is `named` already, from whatever file. Raises UsageError for
-    a reference that names none or several, for a platform with two budgets, and for no positive time.
+    a reference that names none or several, for one whose id another platform has that is `named`, for a
+    platform with two budgets, and for no positive time.
     """
     ids = {platform.id: platform for platform in named}
     result: dict[str, tuple[Platform, float]] = {}
@@ -78,6 +86,8 @@ def budgets_of(wanted: Mapping[str, float], named: Sequence[Platform]) -> tuple[
         if not (isinstance(seconds, int | float) and 0 < seconds < float("inf")):
             raise UsageError(f"budget of {reference}: {seconds!r} is not a positive number of seconds")
         platform = ids.get(reference) or find(_checked(reference))
+        if ids.get(platform.id, platform) != platform:
+            raise UsageError(f"budget of {reference}: {_clash(platform.id, ids[platform.id], reference)}")
         if platform.id in result:
             raise UsageError(f"budget of {reference}: {platform.id} has a budget already; give one a platform")
         result[platform.id] = (platform, seconds)
@@ -94,7 +104,7 @@ def record(prediction: Prediction, platform: Platform, graph: Graph) -> dict[str
         "fixed_ms": _plain(prediction.fixed * 1e3),
         "launches": _plain(launches(prediction)),
         "held_out_mape": None if accuracy is None else accuracy.mape,
-        "notes": [*doubts(prediction, graph), *platform.notes],
+        "notes": [*doubts(prediction, platform, graph), *platform.notes],
         "kernels": [_kernel_record(item) for item in prediction.kernels],
     }
 
@@ -115,7 +125,7 @@ def launches(prediction: Prediction) -> Any:
     return sum(counts, start=0)
 
 
-def doubts(prediction: Prediction, graph: Graph) -> tuple[str, ...]:
+def doubts(prediction: Prediction, platform: Platform, graph: Graph) -> tuple[str, ...]:
     """What the interval does not cover, one sentence each; nothing for a network whose every part is known."""
     result = []
     unknown = sum(node.counting is Counting.UNKNOWN for node in graph.nodes)
@@ -129,6 +139,12 @@ def doubts(prediction: Prediction, graph: Graph) -> tuple[str, ...]:
         result.append(
             f"{word} no time, since the profile has no price for such work ({kinds}; first {free[0].name!r}): "
             "the latency is a lower bound"
+        )
+    types = {node.op_type for node in graph.nodes}
+    if not runtime_of(platform.runtime).folds_norm and "Conv" in types and "BatchNormalization" not in types:
+        result.append(
+            "the model has no batch normalisation: if its export folded it into convolutions, "
+            f"{platform.runtime} takes longer for the model that was exported"
         )
     return tuple(result)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from costmodel.platforms import Accuracy, Doubt, Machine, Platform, Source
+from costmodel.platforms import Accuracy, Doubt, Machine, Platform, Source, Stretch
 
 QUANTILES = {0.5: 0.5, 0.8: 1.0, 0.9: 2.0, 0.95: 3.0}
 
@@ -27,12 +27,13 @@ FULL = replace(
     threads=0,
     precision="fp16",
     clock="fixed",
-    machine=Machine(32, 4, True, (2, 4)),
+    machine=Machine(32, 4, True, 2),
     coefficients={"run": 0.25e-3, "launch.light": 2e-6, "pointwise.mult_adds": 1 / 3 * 1e-9, "movement.elements": 0.0},
     doubt=Doubt(0.125, {"pointwise": 0.0625, "movement": 1 / 3}, QUANTILES),
     accuracy=Accuracy("leave one out", 12, 30, 0.071, 0.05, 0.5, 0.75, 0.9, 0.4, 0.3),
     sources=(Source("Somebody, Table 1", "2018-07", 35), Source("Somebody else")),
     notes=("Only measured at batch 1.",),
+    stretch=Stretch(0.125, 0.02, 0.001, 0.5),
 )
 
 

@@ -17,9 +17,10 @@ import pytest
 from onnx_models import FLOAT, model, node, save, value, weight
 
 import costmodel
-from costmodel import zoo
+from costmodel import platforms, zoo
 from costmodel.cli import main
 from costmodel.ops import operators
+from costmodel.report import tables
 from costmodel.report.numbers import short, short_bytes
 
 NETWORK = "zoo:shufflenet_v2,width=1.0"
@@ -101,7 +102,8 @@ FIRST, SECOND = 10 * 12 * 8 * 3 * 9, 10 * 12 * 16 * 8
         (["analyze", NETWORK, "--depth", "2"], "--depth 2: it cuts the paths of modules; give --by module with it"),
         (["analyze", NETWORK, "--by", "module", "--depth", "0"], "'0' is not a size"),
         (["analyze", NETWORK, "--by", "layer"], "invalid choice: 'layer'"),
-        (["analyze", NETWORK, "--sort", "latency"], "invalid choice: 'latency'"),
+        (["analyze", NETWORK, "--sort", "time"], "invalid choice: 'time'"),
+        (["analyze", NETWORK, "-p", "none", "--sort", "latency"], "--sort latency: no platform is predicted; name one"),
         (["analyze", NETWORK, "--unknown", "maybe"], "invalid choice: 'maybe'"),
         (["analyze", NETWORK, "--batch", "0"], "'0' is not a size"),
         (["analyze", NETWORK, "--batch", "-3"], "--batch"),
@@ -120,7 +122,15 @@ FIRST, SECOND = 10 * 12 * 8 * 3 * 9, 10 * 12 * 16 * 8
         (["ops", "qqqqqq"], "`costmodel ops` lists them"),
         (["zoo", "resnet5"], "zoo:resnet5: no network has this name; did you mean 'resnet50'"),
         (["zoo", "resnet50", "extra"], "unrecognized arguments"),
-        (["platforms", "shw"], "invalid choice: 'shw'"),
+        (["analyze", "shufflenet_v2,width=1.0"], "no such file; did you mean zoo:shufflenet_v2,width=1.0?"),
+        (["shufflenet_v2"], "a network, not a verb; did you mean `costmodel analyze zoo:shufflenet_v2`?"),
+        (["platforms", "shw"], "platforms shw: no such action; did you mean `costmodel platforms show`?"),
+        (["platforms", "pixel4"], "a platform, not an action; did you mean `costmodel platforms show pixel4`?"),
+        (["platforms", "ncnn"], "platforms ncnn: no such action; did you mean `costmodel platforms list ncnn`?"),
+        (["platforms", "qqqqqq"], "platforms qqqqqq: no such action; there are: list, show, schema"),
+        (["platforms", "list", "ncnn", "qqqqqq"], "platforms list ncnn qqqqqq: no id has every word in it"),
+        (["platforms", "show", "pixel4", "pixel6"], "platforms show: pixel4 pixel6: one platform at a time"),
+        (["platforms", "schema", "pixel4"], "platforms schema pixel4: there is one schema for all"),
         (["platforms", "show"], "platforms show: no platform is named"),
         (["platforms", "show", "nothing"], "nothing: no such platform"),
     ],
@@ -247,12 +257,12 @@ def test_names_are_never_cut_in_a_pipe(network: Path, capsys: pytest.CaptureFixt
     assert all(line == line.rstrip() for line in run(capsys, "analyze", str(network)).splitlines())
 
 
-def on_a_terminal(columns: int, **environment: str) -> str:
-    """What a run prints when its stdout is a terminal."""
+def on_a_terminal(columns: int, *words: str, **environment: str) -> str:
+    """What a run, `analyze NETWORK` unless words are given, prints when its stdout is a terminal."""
     outer, inner = pty.openpty()
     variables = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
     variables |= {"TERM": "xterm", "COLUMNS": str(columns), **environment}
-    command = [sys.executable, "-m", "costmodel", "analyze", NETWORK]
+    command = [sys.executable, "-m", "costmodel", *(words or ("analyze", NETWORK))]
     with subprocess.Popen(command, stdout=inner, stdin=subprocess.DEVNULL, env=variables) as process:
         os.close(inner)
         parts = []
@@ -278,6 +288,44 @@ def test_a_terminal_has_styles_and_its_own_width_unless_asked_otherwise() -> Non
     narrow = on_a_terminal(80, NO_COLOR="1")
     assert max(map(len, narrow.splitlines())) <= 80
     assert on_a_terminal(40, NO_COLOR="1") == narrow
+
+
+def test_the_list_of_platforms_has_a_line_for_each(capsys: pytest.CaptureFixture[str]) -> None:
+    known = {id: platforms.find(id) for id in platforms.platforms()}
+    terminal = on_a_terminal(80, "platforms", NO_COLOR="1").splitlines()
+    piped = run(capsys, "platforms").splitlines()
+    for lines in (terminal, piped):
+        assert lines[0].split() == ["platform", "device", "error", "measured"]
+        assert [line.split()[0] for line in lines[2 : 2 + len(known)]] == list(known)
+    assert max(map(len, terminal)) == 80
+    assert any("…" in line for line in terminal)
+    for line, platform in zip(piped[2:], known.values(), strict=False):
+        assert f" {platform.device} " in line
+
+
+def test_words_choose_among_the_platforms(capsys: pytest.CaptureFixture[str]) -> None:
+    wanted = [id for id in platforms.platforms() if "ncnn" in id and "4t" in id]
+    assert 0 < len(wanted) < len(platforms.platforms())
+    out = run(capsys, "platforms", "list", "4T", "ncnn")
+    assert [line.split()[0] for line in out.splitlines()[2 : 2 + len(wanted)]] == wanted
+    assert f"\n{len(wanted)} platforms." in out
+    listed = json.loads(run(capsys, "platforms", "list", "4t", "ncnn", "--format", "json"))
+    assert [entry["id"] for entry in listed["platforms"]] == wanted
+    assert all(entry["sources"] for entry in listed["platforms"])
+
+
+def test_names_are_folded_at_their_joints_on_a_terminal() -> None:
+    rows = tables.table("operator", "n")
+    rows.add_row(tables.Name("features_of_it.18.0/node_Conv_963"), "1" * 66)
+    assert [line.split()[0] for line in tables.to_text(rows, 80).splitlines()[2:]] == [
+        "features_of_",
+        "it.18.0/",
+        "node_Conv_",
+        "963",
+    ]
+    assert "features_of_it.18.0/node_Conv_963  1" in tables.to_text(rows)
+    rows.add_row(tables.Name("node_withoutanyjoint"), "2")
+    assert [line.split()[0] for line in tables.to_text(rows, 80).splitlines()[6:]] == ["node_", "withoutanyjo", "int"]
 
 
 # -- -o

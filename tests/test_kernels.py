@@ -14,7 +14,7 @@ from costmodel.graph import Graph, TensorSpec
 from costmodel.kernels import RUNTIMES, Kernel, Kind, Runtime, fuse, runtime_of
 from costmodel.kernels.flow import prepared
 from costmodel.kernels.kinds import KINDS
-from costmodel.kernels.loops import LOOPED
+from costmodel.kernels.loops import _READERS
 from costmodel.ops.registry import operators
 
 BARE = Runtime("bare", folds_norm=False, epilogues=frozenset(), prepares=False)
@@ -67,14 +67,14 @@ com.microsoft:SparseAttention com.microsoft:Unique com.microsoft:WordConvEmbeddi
 
 
 def test_operators_without_a_kind_are_the_reviewed_ones():
-    without = {op.qualified_type for op in operators()} - KINDS.keys() - LOOPED
+    without = {op.qualified_type for op in operators()} - KINDS.keys() - _READERS.keys()
     assert without == set(OTHERS.split())
 
 
 def test_the_table_of_kinds_has_registered_operators_and_patterns_only():
     known = {op.qualified_type for op in operators()}
-    assert (KINDS.keys() | LOOPED) - known == {"Shuffle"}
-    assert not KINDS.keys() & LOOPED
+    assert (KINDS.keys() | _READERS.keys()) - known == {"Shuffle"}
+    assert not KINDS.keys() & _READERS.keys()
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_loops_of_convolutions(cin, cout, groups, taps, kind, stride):
     loops = kernel.loops
     assert (kernel.kind, loops.taps, loops.strides) == (kind, taps, (stride,) * len(taps))
     assert (loops.cin, loops.cout, loops.batch) == (cin // groups, cout // groups, 2)
-    assert (loops.source, loops.size) == (size, y.shape[2:])
+    assert loops.size == y.shape[2:]
     assert loops.positions * loops.groups * loops.cin * loops.cout * loops.window == kernel.cost.mult_adds
 
 
@@ -153,7 +153,7 @@ def test_loops_of_convolutions_in_other_layouts_and_types(domain, op, weight):
     inputs = (x, w) if domain else (x, one, zero, w, one, zero, one, zero)
     (kernel,) = fuse(g.build(*g.node(op, inputs, domain=domain)), BARE)
     assert (kernel.kind, kernel.loops.cin, kernel.loops.cout) == (Kind.SPATIAL, 4, 6)
-    assert (kernel.loops.source, kernel.loops.size) == ((9, 7), (7, 6))
+    assert kernel.loops.size == (7, 6)
 
 
 @pytest.mark.parametrize("weight_first", [False, True])

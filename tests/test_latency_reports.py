@@ -6,14 +6,14 @@ import csv
 import io
 import json
 import math
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from onnx_models import model, node, save, value, weight
-from platform_examples import FULL, PLAIN, platform
+from platform_examples import FULL, QUANTILES, platform
 
 import costmodel
 from costmodel.builder import GraphBuilder
@@ -24,7 +24,7 @@ from costmodel.dims import symbol
 from costmodel.errors import UsageError
 from costmodel.graph import Graph
 from costmodel.platforms import Doubt, Platform, save_profile
-from costmodel.pricing import Budget
+from costmodel.pricing import Budget, doubts, price
 from costmodel.report import csv as csv_report
 from costmodel.report import json as json_report
 from costmodel.report import latency, markdown, text
@@ -32,12 +32,13 @@ from costmodel.report.rows import View
 
 H, W = 5, 7
 FIRST, SECOND = H * W * 6 * 8, H * W * 8 * 10  # mult-adds of the two 1x1 convolutions
+PLAIN = platform(doubt=Doubt(0.1, {"pointwise": 0.0}, QUANTILES))
 # One second for 2 x 10^9 mult-adds and 5 us a launch of anything else; 0.25 ms a run.
 PRICED = platform(
     "second2-ncnn-fp32-1t",
     runtime="ncnn",
     coefficients={"run": 0.25e-3, "launch.light": 5e-6, "pointwise.mult_adds": 0.5e-9},
-    doubt=Doubt(0.3, {"pointwise": 0.4}, {0.5: 0.5, 0.9: 2.0}),
+    doubt=Doubt(0.3, {"pointwise": 0.4, "pool": 0.0}, {0.5: 0.5, 0.9: 2.0}),
 )
 FREE = "no time, since the profile has no price for such work"
 
@@ -139,7 +140,10 @@ def test_a_profile_is_given_by_its_path(paths: tuple[str, str]) -> None:
 def test_what_cannot_be_priced_is_refused_with_a_remedy() -> None:
     other = platform(device="another device")
     for options, says in (
-        ({"platform": [PLAIN, other]}, "two different profiles have this id"),
+        (
+            {"platform": [PLAIN, other]},
+            "have this id: a Platform of 'A bench, one core' and a Platform of 'another device'",
+        ),
         ({"platform": PLAIN, "coverage": 0.7}, "a coverage of 0.7 is not in its profile; it has 0.5, 0.8, 0.9, 0.95"),
         ({"platform": 3}, "not"),
         ({"platform": [3]}, "a platform is an id such as"),
@@ -340,6 +344,52 @@ def test_text_fits_80_columns_and_names_every_platform(number: int, by: Any) -> 
         assert all(len(line) <= 80 for line in piped.splitlines() if not line.startswith(tuple(ids)))
 
 
+def test_a_pipe_has_the_latencies_of_all_platforms_and_a_terminal_says_where_they_are() -> None:
+    many = [platform(f"bench{index}-ncnn-fp32-1t") for index in range(5)]
+    analysis = costmodel.analyze(network(), platform=many)
+    line = "The first {} of 5 platforms; a pipe, -o FILE and --format csv have all."
+    for by in ("op", "type", "module"):
+        view = View(by)  # type: ignore[arg-type]
+        assert "of 5 platforms" not in text.render(analysis, view)
+        assert line.format(2) in text.render(analysis, view, width=80)
+        assert line.format(3) in text.render(analysis, view, width=105)
+        assert "of 5 platforms" not in text.render(analysis, view, width=160)
+    [row] = [row for row in text.render(analysis, View()).splitlines() if row.startswith("stem.norm ")]
+    assert row.split()[-5:] == ["fused"] * 5
+
+
+@pytest.mark.parametrize("by", ["op", "type", "module"])
+def test_rows_are_sorted_by_the_latency_on_the_first_platform(by: Any) -> None:
+    pools = platform("pools-ncnn-fp32-1t", coefficients={"launch.light": 1.0, "pointwise.mult_adds": 1e-9})
+    analysis = costmodel.analyze(network(), platform=[pools, PRICED])
+    rows = list(csv.DictReader(io.StringIO(csv_report.render(analysis, View(by, sort="latency")))))
+    seconds = [float(row[f"{pools.id}:latency_ms"] or 0) for row in rows]
+    assert seconds == sorted(seconds, reverse=True)
+    dearest = {"op": "stem.pool", "type": "MaxPool", "module": "stem"}[by]
+    assert next(iter(rows[0].values())) == dearest
+    assert len(list(csv.DictReader(io.StringIO(csv_report.render(analysis, View(by, 2, "latency")))))) == 2
+    if by == "op":
+        out = text.render(analysis, View(by, 2, "latency"))
+        assert f"Top 2 of 6 operators by latency on {pools.id}" in out
+        assert [row["operator"] for row in rows[:3]] == ["stem.pool", "head.project", "stem.expand"]
+    with pytest.raises(UsageError, match=r"^small: rows cannot be sorted by latency, since no platform is predicted"):
+        text.render(costmodel.analyze(network()), View(by, sort="latency"))
+
+
+def test_kernels_are_named_with_their_module_as_operators_are(tmp_path: Path) -> None:
+    """torch's exporter names a node after its number, and has the module in the metadata."""
+    nodes = [node("Conv", ["x", "w"], ["c"], name="node_Conv_963"), node("Relu", ["c"], ["y"], name="node_relu")]
+    for one in nodes:
+        one.metadata_props.add(key="pkg.torch.onnx.name_scopes", value="['', 'features', 'features.18', 'conv2d']")
+    outputs = [value("y", (1, 8, H, W))]
+    path = save(model(nodes, [value("x", (1, 6, H, W))], [weight("w", 8, 6, 1, 1)], outputs=outputs), tmp_path)
+    analysis = costmodel.analyze(path, platform=PLAIN)
+    [row] = latency.dearest(latency.times(analysis), 5).rows
+    assert row[0] == "features.18/node_Conv_963"
+    assert text.render(analysis, View()).count("features.18/node_Conv_963 ") == 2
+    assert "| in features.18/node_Conv_963 |" in markdown.render(analysis, View()).replace("\\", "")
+
+
 def test_names_from_files_cannot_steer_the_terminal(tmp_path: Path) -> None:
     nodes = [node("Conv", ["x", "w"], ["y"], name="evil\x1b[31m|`<b>")]
     path = save(model(nodes, [value("x", (1, 6, H, W))], [weight("w", 8, 6, 1, 1)]), tmp_path)
@@ -458,12 +508,14 @@ def test_budgets_have_units(
     ("words", "says"),
     [
         (["-p", "nothing"], "nothing: no such platform"),
-        (["-p", "nothing.json"], "nothing.json: no such profile"),
-        (["-p", "none", "-p", "nothing"], "-p none: it asks for counts only, and -p nothing for a latency"),
+        (["-p", "nothing.json"], "nothing.json: no such file; give a profile, or an id"),
+        (["-p", "none", "-p", "nothing"], "nothing: no such platform"),
         (["--budget", "x"], "--budget x: write PLATFORM=LATENCY"),
         (["--budget", "x=3"], "--budget x=3: write PLATFORM=LATENCY with us, ms or s"),
         (["--budget", "x=-3ms"], "write PLATFORM=LATENCY"),
-        (["--budget", "x=0ms"], "write PLATFORM=LATENCY"),
+        (["--budget", "x=0ms"], "--budget x=0ms: a run takes more than 0ms; give a latency above 0"),
+        (["--budget", "x=300MS"], "--budget x=300MS: units are in lower case, 300ms; write PLATFORM=LATENCY"),
+        (["--budget", "x=3MB"], "--budget x=3MB: write PLATFORM=LATENCY"),
         (["--budget", "x=1e3ms"], "write PLATFORM=LATENCY"),
         (["--budget", "x=nanms"], "write PLATFORM=LATENCY"),
         (["--budget", "=3ms"], "write PLATFORM=LATENCY"),
@@ -489,6 +541,23 @@ def test_a_bad_profile_is_refused_before_the_model_is_read(tmp_path: Path, capsy
     (tmp_path / "bad.json").write_text('{"schema": "costmodel.platform/1"}')
     line = refused(capsys, "analyze", "nowhere.onnx", "-p", str(tmp_path / "bad.json"))
     assert "bad.json: id: missing; add it" in line
+
+
+def test_two_profiles_with_one_id_are_named_by_their_files(
+    paths: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = str(tmp_path / "copy.json")
+    save_profile(platform(device="another device"), copy)
+    line = refused(capsys, "analyze", "zoo:squeezenet1_1", "-p", paths[0], "-p", copy)
+    assert f"{PLAIN.id}: two different profiles have this id: {paths[0]} and {copy}; give one" in line
+    line = refused(capsys, "analyze", "zoo:squeezenet1_1", "-p", paths[0], "--budget", f"{copy}=3ms")
+    assert f"have this id: a Platform of 'A bench, one core' and {copy}; give one" in line
+
+
+def test_none_stands_for_the_defaults_only(paths: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (("-p", "none", "-p", paths[0]), ("-p", "none", "--budget", f"{paths[0]}=9s")):
+        out, _ = out_of(capsys, "analyze", "zoo:squeezenet1_1", "--format", "json", *words)
+        assert [entry["id"] for entry in json.loads(out)["platforms"]] == [PLAIN.id]
 
 
 def test_platforms_are_named_in_any_number(paths: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -519,3 +588,20 @@ def test_without_p_it_is_the_papers_platforms_as_far_as_there_are_profiles(
     assert ids("-p", "none") == []
     assert ids("--budget", "another=9s") == [*DEFAULTS, "another-ncnn-fp32-1t"]
     assert ids("--budget", "snapdragon810=9s") == [*DEFAULTS]
+
+
+def test_a_model_without_normalisations_may_have_lost_them_to_its_export() -> None:
+    eager = replace(PLAIN, id="bench9-torch-fp32", runtime="torch")
+    told = {
+        bool(norm): doubts(*price(graph, "net", [eager]), eager, graph)
+        for norm in (0, 1)
+        for graph in [_one_convolution(bool(norm))]
+    }
+    assert any("if its export folded it" in note for note in told[False])
+    assert not any("if its export folded it" in note for note in told[True])
+
+
+def _one_convolution(norm: bool) -> Graph:
+    g = GraphBuilder("net")
+    y = g.conv(g.input("input", (1, 8, 6, 5)), 8)
+    return g.build(g.batch_norm(y) if norm else y)

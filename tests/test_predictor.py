@@ -16,11 +16,11 @@ from costmodel.builder import GraphBuilder
 from costmodel.columns import Column
 from costmodel.dims import symbol
 from costmodel.errors import UsageError
-from costmodel.kernels import RUNTIMES, Kind
+from costmodel.kernels import RUNTIMES, Kind, runtime_of
 from costmodel.platforms import Doubt, Machine, Platform, Stretch
 from costmodel.predictor import TERMS, predict
 
-MACHINES = (Machine(), Machine(4, 0, False, (4, 2)), Machine(8, 4, False, (6,)), Machine(32, 0, True, (2,)))
+MACHINES = (Machine(), Machine(4, 0, False, 4), Machine(8, 4, False, 6), Machine(32, 0, True, 2))
 EVEN = {term: 1e-9 * (1 + place % 7) for place, term in enumerate(TERMS)}  # every term has a price
 DOUBT = Doubt(0.1, {"pointwise": 0.2, "depthwise": 0.3, "movement": 0.05}, QUANTILES)
 
@@ -156,15 +156,19 @@ def check_population(population, members, platform):
 
 
 @settings(max_examples=30)
-@given(platforms, st.lists(st.integers(4, 60).map(lambda half: 2 * half), min_size=2, max_size=4))
-def test_widths_of_a_population_equal_its_members(platform, widths):
-    check_population(block(Column(np.array(widths))), [block(width) for width in widths], platform)
+@given(platforms, st.lists(st.tuples(st.integers(2, 60), st.integers(1, 4)), min_size=2, max_size=4))
+def test_widths_and_batches_of_a_population_equal_its_members(platform, sizes):
+    """In blocks of channels all widths add the shortcut: the networks of a population are fused alike."""
+    unit = 4 if runtime_of(platform.runtime).blocks else 2
+    widths, batches = [unit * width for width, _ in sizes], [batch for _, batch in sizes]
+    members = [block(width, batch=batch) for width, batch in zip(widths, batches, strict=True)]
+    check_population(block(Column(np.array(widths)), batch=Column(np.array(batches))), members, platform)
 
 
 @settings(max_examples=10)
 @given(platforms)
 def test_resolutions_and_batches_of_a_population_equal_its_members(platform):
-    sizes, batches = [64, 96, 160], [2, 3, 5]
+    sizes, batches = [64, 96, 160], [1, 3, 5]
     members = [zoo.build("shufflenet_v2", resolution=s, batch=b) for s, b in zip(sizes, batches, strict=True)]
     population = zoo.build("shufflenet_v2", resolution=np.array(sizes), batch=np.array(batches))
     check_population(population, members, platform)

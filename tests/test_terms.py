@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from math import ceil
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from calibration.physics import RATES
 from costmodel import zoo
 from costmodel.builder import GraphBuilder
+from costmodel.columns import Column
 from costmodel.kernels import RUNTIMES, Kernel, Kind, Runtime, fuse
 from costmodel.platforms import Machine
-from costmodel.predictor.terms import TERMS, amounts, total
+from costmodel.predictor.terms import TERMS, amounts, of_run
 
 BARE = Runtime("bare", folds_norm=False, epilogues=frozenset(), prepares=False)
 PLAIN = Machine()
@@ -27,6 +32,15 @@ def kernel_of(write, *shape, runtime=BARE) -> Kernel:
 
 def conv(cin, cout, taps, stride=1, *, size=(11, 7), batch=2, groups=1, **options) -> Kernel:
     return kernel_of(lambda g, x: g.conv(x, cout, taps, stride=stride, groups=groups, **options), batch, cin, *size)
+
+
+def work_of(graph, runtime, machine):
+    """The amounts of a whole network."""
+    work = Counter(of_run(graph))
+    for kernel in fuse(graph, runtime):
+        for name, amount in amounts(kernel, machine).items():
+            work[name] = work[name] + amount
+    return work
 
 
 def positions(size, taps, stride, dilation=1, pads=None):
@@ -73,7 +87,7 @@ def test_a_pointwise_convolution_reads_its_input_once():
 @pytest.mark.parametrize("m", [2, 4, 6])
 def test_winograd_by_tiles(m):
     cin, cout, size, batch = 12, 10, (11, 7), 2
-    work = amounts(conv(cin, cout, 3, size=size, batch=batch), Machine(winograd=(m,)))
+    work = amounts(conv(cin, cout, 3, size=size, batch=batch), Machine(winograd=m))
     tiles = [(n, i, j) for n in range(batch) for i in range(0, size[0], m) for j in range(0, size[1], m)]
     points = (m + 2) ** 2
     assert work["winograd.mult_adds"] == sum(points * cin * cout for _ in tiles)
@@ -98,7 +112,7 @@ def test_winograd_by_tiles(m):
     ids=["stride", "taps", "dilated", "groups", "few in", "few out", "depthwise", "3-D"],
 )
 def test_what_winograd_is_not_for(kernel):
-    assert not any(name.startswith("winograd") for name in amounts(kernel, Machine(winograd=(4,))))
+    assert not any(name.startswith("winograd") for name in amounts(kernel, Machine(winograd=4)))
 
 
 @pytest.mark.parametrize(
@@ -140,8 +154,17 @@ def test_channels_that_do_not_fill_vectors(cin, cout, half, scalar):
 @pytest.mark.parametrize(("taps", "term"), [((3, 3), "stem.mult_adds"), ((7, 7), "stem.large_mult_adds")])
 def test_the_first_layer_of_images(taps, term):
     kernel = conv(3, 24, taps, 2)
-    work = amounts(kernel, Machine(winograd=(4,)))
+    work = amounts(kernel, Machine(winograd=4))
     assert (work[term], work["contraction.output"]) == (kernel.cost.mult_adds, kernel.cost.output_elements)
+
+
+@pytest.mark.parametrize(("channels", "few"), [(4, True), (5, False)])
+def test_what_few_channels_are(channels, few):
+    g = GraphBuilder("net")
+    graph = g.build(g.conv(g.input("input", (2, channels, 5, 3)), 24, 3))
+    work = work_of(graph, BARE, PLAIN)
+    assert ("stem.mult_adds" in work, "spatial.mult_adds" in work) == (few, not few)
+    assert work["transfer.elements"] == few * 2 * channels * 15
 
 
 def test_dense_layers_and_products_of_activations():
@@ -184,7 +207,7 @@ def test_views_take_nothing():
     assert amounts(kernel_of(lambda g, x: g.flatten(x), 2, 4, 3, 3), PLAIN) == {}
 
 
-@pytest.mark.parametrize(("batch", "term"), [(1, "launch.group"), (3, "launch.batched_group")])
+@pytest.mark.parametrize(("batch", "term"), [(1, "launch.group"), (2, "launch.batched_group")])
 def test_launches_of_groups(batch, term):
     g = GraphBuilder("net")
     y = g.conv(g.input("input", (batch, 8, 5, 3)), 8, 3, groups=4)
@@ -211,16 +234,42 @@ def test_passes_go_over_the_elements_again():
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-@pytest.mark.parametrize("machine", [Machine(4, 0, False, (4,)), Machine(8, 4), Machine(32, 0, True, (2,))])
+@pytest.mark.parametrize("machine", [Machine(4, 0, False, 4), Machine(8, 4), Machine(32, 0, True, 2)])
 def test_a_network_is_the_sum_of_its_kernels_in_known_terms(runtime, machine):
-    kernels = fuse(zoo.load("mobilenet_v3_small"), RUNTIMES[runtime])
-    work = total(kernels, machine)
+    graph = zoo.load("mobilenet_v3_small")
+    kernels = fuse(graph, RUNTIMES[runtime])
+    work = work_of(graph, RUNTIMES[runtime], machine)
     assert work.keys() <= TERMS.keys()
     assert all(isinstance(amount, int) and amount >= 0 for amount in work.values())
-    assert work["run"] == 1
+    assert (work["run"], work["transfer.elements"]) == (1, 3 * 224 * 224)
     launches = sum(kernel.launches for kernel in kernels)
     assert sum(amount for name, amount in work.items() if name.startswith("launch")) == launches
     assert work["launch.contraction"] == sum(kernel.loops is not None for kernel in kernels if kernel.kind != Kind.VIEW)
+
+
+def chosen_by_size(batch, channels, width):
+    """Convolutions that are counted in one way or another: by images, by channels of the input and of themselves."""
+    g = GraphBuilder("net")
+    x = g.conv(g.input("input", (batch, channels, 9, 6)), 2 * width, 3)
+    x = g.conv(x, 2 * width, 3, groups=2)
+    x = g.conv(g.conv(x, width, (5, 3), stride=2), width, 3)
+    x = g.concat((g.conv(x, channels, 1), g.depthwise(x, 3)))
+    return g.build(g.linear(g.flatten(g.global_avg_pool(g.conv(x, channels, 3))), 5))
+
+
+@settings(max_examples=60)
+@given(
+    st.sampled_from(list(RUNTIMES)),
+    st.sampled_from([PLAIN, Machine(4, 0, False, 4), Machine(8, 4, False, 6), Machine(8, 4), Machine(32, 0, True, 2)]),
+    st.lists(st.tuples(st.integers(1, 4), st.integers(2, 16), st.integers(2, 16)), min_size=1, max_size=5),
+)
+def test_a_population_has_the_amounts_of_its_networks(runtime, machine, sizes):
+    columns = (Column(np.array(values)) for values in zip(*sizes, strict=True))
+    together = work_of(chosen_by_size(*columns), RUNTIMES[runtime], machine)
+    for i, size in enumerate(sizes):
+        alone = work_of(chosen_by_size(*size), RUNTIMES[runtime], machine)
+        ours = {name: int(x.values[i % len(x)]) if isinstance(x, Column) else x for name, x in together.items()}
+        assert {name: x for name, x in ours.items() if x} == {name: x for name, x in alone.items() if x}
 
 
 def test_every_term_that_is_fitted_has_a_prior_price():

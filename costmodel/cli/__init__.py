@@ -89,6 +89,10 @@ def _no_verb(word: str) -> str:
         return f"{word}: a model, not a verb; did you mean `costmodel analyze {word}`?"
     import difflib
 
+    from costmodel import zoo
+
+    if word.partition(",")[0] in (network.name for network in zoo.networks()):
+        return f"{word}: a network, not a verb; did you mean `costmodel analyze {zoo.PREFIX}{word}`?"
     near = difflib.get_close_matches(word[:100], VERBS, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(VERBS)}"
     return f"{word}: no such verb; {hint}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 
@@ -15,7 +16,9 @@ from costmodel.report.rows import View
 FORMATS = ("text", "json", "csv", "markdown")
 DEFAULTS = ("gtx1080ti-cudnn7-fp32", "snapdragon810-neon-fp32-1t")  # the paper's platforms
 COUNTS_ONLY = "none"
+LATENCY = "latency"
 
+_LIMIT = re.compile(r"([0-9]{1,9}(?:[.][0-9]{1,9})?|[.][0-9]{1,9})(us|ms|s)")
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
@@ -57,7 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="PLATFORM",
         help="predict for it; an id, a unique beginning of one (`costmodel platforms` lists them), or the path of a "
-        f"profile; may be given again. {COUNTS_ONLY}: only counts. Without it: the paper's GPU and ARM",
+        f"profile; may be given again. Without it: the paper's GPU and ARM. {COUNTS_ONLY}: not these, so only counts "
+        "unless another platform is named",
     )
     latency.add_argument(
         "--budget",
@@ -88,8 +92,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     output.add_argument("--top", type=_size, metavar="N", help="only the N dearest rows (text, markdown: 10 operators)")
     output.add_argument(
         "--sort",
-        choices=("mult_adds", "memory_access", "params"),
-        help="what is dear (default: mult_adds); csv and modules are in the order of execution without it and --top",
+        choices=("mult_adds", "memory_access", "params", LATENCY),
+        help=f"what is dear (default: mult_adds), {LATENCY} meaning that on the first platform; csv and modules are in "
+        "the order of execution without it and --top",
     )
 
 
@@ -97,6 +102,10 @@ def run(options: argparse.Namespace) -> int:
     """Analyze and print; gives the exit status."""
     if options.depth is not None and options.by != "module":
         raise UsageError(f"--depth {options.depth}: it cuts the paths of modules; give --by module with it")
+    platforms, budgets = _platforms(options.platform), _budgets(options.budget)
+    if options.sort == LATENCY and not platforms and not budgets:
+        raise UsageError(f"--sort {LATENCY}: no platform is predicted; name one with -p PLATFORM")
+    _check_model(options.model)
     with busy(f"Analyzing {options.model}"):
         analysis = analyze(
             options.model,
@@ -106,8 +115,8 @@ def run(options: argparse.Namespace) -> int:
             values=dict(_named_values(options.value)),
             strict_dims=options.strict_dims,
             unknown=options.unknown,
-            platform=_platforms(options.platform),
-            budgets=_budgets(options.budget),
+            platform=platforms,
+            budgets=budgets,
             coverage=options.coverage,
         )
     write(_rendered(analysis, options), options.output)
@@ -117,6 +126,16 @@ def run(options: argparse.Namespace) -> int:
         for line in notices(analysis):
             print(line, file=sys.stderr)
     return _verdict(analysis)
+
+
+def _check_model(model: str) -> None:
+    """Raise UsageError for a network of the zoo whose name lacks the prefix, unless there is such a file."""
+    if ":" in model or os.sep in model or model.endswith(".onnx") or os.path.exists(model):
+        return
+    from costmodel import zoo
+
+    if model.partition(",")[0] in (network.name for network in zoo.networks()):
+        raise UsageError(f"{model}: no such file; did you mean {zoo.PREFIX}{model}?")
 
 
 def _verdict(analysis: Analysis) -> int:
@@ -152,14 +171,9 @@ def _rendered(analysis: Analysis, options: argparse.Namespace) -> str:
 
 
 def _platforms(named: list[str]) -> list[str]:
-    """What -p names; the defaults where it names nothing."""
-    if COUNTS_ONLY in named:
-        if len(set(named)) > 1:
-            others = " ".join(f"-p {name}" for name in named if name != COUNTS_ONLY)
-            raise UsageError(f"-p {COUNTS_ONLY}: it asks for counts only, and {others} for a latency; leave out one")
-        return []
+    """What -p names; the defaults where it names nothing, not even none."""
     if named:
-        return named
+        return [name for name in named if name != COUNTS_ONLY]
     from costmodel.platforms import platforms
 
     return [id for id in DEFAULTS if id in platforms()]
@@ -169,9 +183,14 @@ def _budgets(entries: list[str]) -> dict[str, float]:
     result: dict[str, float] = {}
     for entry in entries:
         platform, equals, limit = entry.rpartition("=")
-        fits = re.fullmatch(r"([0-9]{1,9}(?:[.][0-9]{1,9})?|[.][0-9]{1,9})(us|ms|s)", limit)
-        if not equals or not platform or fits is None or not float(fits[1]):
-            raise UsageError(f"--budget {entry}: write PLATFORM=LATENCY with us, ms or s, such as snapdragon810=30ms")
+        fits = _LIMIT.fullmatch(limit)
+        if not equals or not platform or fits is None:
+            lower = bool(equals and platform and _LIMIT.fullmatch(limit.lower()))
+            problem = f"units are in lower case, {limit.lower()}; " if lower else ""
+            form = "write PLATFORM=LATENCY with us, ms or s, such as snapdragon810=30ms"
+            raise UsageError(f"--budget {entry}: {problem}{form}")
+        if not float(fits[1]):
+            raise UsageError(f"--budget {entry}: a run takes more than {limit}; give a latency above 0")
         if platform in result:
             raise UsageError(f"--budget {entry}: {platform} has a budget already; give one a platform")
         result[platform] = float(fits[1]) * _UNITS[fits[2]]

@@ -61,8 +61,10 @@ class _Group:
 def fuse(graph: Graph, runtime: Runtime) -> tuple[Kernel, ...]:
     """The kernels that `runtime` launches for the graph, in the order of execution.
 
-    Dims may be ints or columns. Views come out as kernels of kind VIEW without launches where they could
-    not join another.
+    Dims may be ints or columns. A population has one partition and one kind a kernel: where these depend on sizes (a
+    number of groups that is 1 in some networks only, a shortcut that only some can add in blocks) all its networks
+    have the general one, and some of them have other kernels when they are alone. Views come out as kernels of kind
+    VIEW without launches where they could not join another.
     """
     flow = Flow.of(graph, runtime.prepares)
     groups: list[_Group] = []

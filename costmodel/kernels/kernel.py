@@ -41,9 +41,9 @@ class Loops:
     """The loop nest of a convolution or a matrix product.
 
     batch: independent images (or matrices). groups: of channels. cin, cout: channels of one group.
-    taps, strides: of the window, one a spatial dim. size, source: spatial dims of output and input.
-    dilated: whether the window has holes. For a matrix product of (rows, cin) with (cin, cout), size and
-    source are (rows,), and the window is one tap.
+    taps, strides: of the window, one a spatial dim. size: spatial dims of the output, or of the input where the
+    window is laid on each of its positions. dilated: whether the window has holes. For a matrix product of
+    (rows, cin) with (cin, cout), size is (rows,), and the window is one tap.
     """
 
     batch: Dim
@@ -53,7 +53,6 @@ class Loops:
     taps: tuple[int, ...]
     strides: tuple[int, ...]
     size: tuple[Dim, ...]
-    source: tuple[Dim, ...]
     dilated: bool = False
 
     @property

@@ -48,7 +48,7 @@ class _Convolution:
             cin, cout, size = weight[1], floor_div(out[1], groups), out[2:]
             strides = tuple(attributes.get("strides") or (1,) * len(taps))
         dilated = self.scattered or any(step != 1 for step in attributes.get("dilations") or ())
-        loops = Loops(data[0], groups, cin, cout, taps, strides, size, data[2:], dilated)
+        loops = Loops(data[0], groups, cin, cout, taps, strides, size, dilated)
         if _is_one(groups):
             return (Kind.POINTWISE if loops.window == 1 else Kind.SPATIAL), loops
         return (Kind.DEPTHWISE if _is_one(cin) and _is_one(cout) else Kind.GROUPED), loops
@@ -79,7 +79,7 @@ class _Product:
 
 
 def _matrices(batch: Dim, rows: Dim, cin: Dim, cout: Dim) -> Loops:
-    return Loops(batch, 1, cin, cout, (1,), (1,), (rows,), (rows,))
+    return Loops(batch, 1, cin, cout, (1,), (1,), (rows,))
 
 
 # What is one loop nest: for each domain, how its operators of that form are read.
@@ -113,11 +113,14 @@ _FORMS: tuple[tuple[_Convolution | _Product, str, str], ...] = (
 _READERS: dict[str, Callable[[Node, Tensors], Found | None]] = {
     f"{domain}:{op}" if domain else op: form.read for form, domain, ops in _FORMS for op in ops.split()
 }
-LOOPED = frozenset(_READERS)
 
 
 def loops_of(node: Node, tensors: Tensors) -> Found | None:
-    """The kind and the loops of a contraction; None where the operator is none, or its shapes are not known."""
+    """The kind and the loops of a contraction; None where the operator is none, or its shapes are not known.
+
+    A population has one kind: a convolution is dense or depthwise only where it is in every network. One whose
+    groups are 1 in some networks only is GROUPED or DEPTHWISE in all, and so counted for those as well.
+    """
     read = _READERS.get(node.qualified_type)
     return None if read is None else read(node, tensors)
 

@@ -112,7 +112,7 @@ def _read(name: str) -> str:
         with open(name, "rb") as file:
             data = file.read(LARGEST + 1)
     except FileNotFoundError:
-        raise UsageError(f"{name}: no such profile; `costmodel platforms` lists the platforms that have one") from None
+        raise UsageError(f"{name}: no such file; give a profile, or an id that `costmodel platforms` lists") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"{name}: cannot be read ({reason}); give the path of a profile") from error
@@ -188,7 +188,7 @@ def _platform(document: Mapping[str, Any]) -> Platform:
             int(machine["vector"]),
             int(machine.get("packed", 0)),
             machine.get("padded", False),
-            tuple(map(int, machine.get("winograd", ()))),
+            int(machine.get("winograd", 0)),
         ),
         coefficients={name: float(price["seconds"]) for name, price in document["coefficients"].items()},
         doubt=Doubt(
@@ -246,7 +246,7 @@ def _document(platform: Platform) -> dict[str, Any]:
             "vector": machine.vector,
             "packed": machine.packed,
             "padded": machine.padded,
-            "winograd": list(machine.winograd),
+            "winograd": machine.winograd,
         },
         "coefficients": {name: {"seconds": _rounded(x), "per": units.get(name, "")} for name, x in priced},
         **({} if platform.stretch == Stretch() else {"stretch": _stretch_document(platform.stretch)}),

@@ -17,6 +17,7 @@ from costmodel.predictor.estimate import Estimate, KernelEstimate, Prediction
 from costmodel.predictor.terms import Amounts, amounts, of_run
 
 COVERAGE = 0.9
+_UNKNOWN_KIND = 1.0  # doubt of a kind of kernel that a profile says nothing about: a factor of e
 _SHORTEST = 1e-30  # seconds; what is divided by a time takes no less
 
 
@@ -55,7 +56,7 @@ def predict(graph: Graph, platform: Platform, *, coverage: float = COVERAGE) -> 
 
 def doubt_of(shares: Mapping[str, Any], doubt: Doubt) -> Any:
     """The standard deviation of a prediction's logarithm, from the share of time that each kind takes."""
-    parts = (share * doubt.kinds.get(kind, 0.0) for kind, share in shares.items())
+    parts = (share * doubt.kinds.get(kind, _UNKNOWN_KIND) for kind, share in shares.items())
     return np.sqrt(doubt.network**2 + sum(part * part for part in parts))
 
 

@@ -9,13 +9,17 @@ loops, whole numbers or columns; prices are a platform's coefficients. Beyond mu
   transforms of input and output), or tap by tap;
 * channels that do not fill a vector register or a tile;
 * a launch for each kernel, and for each group where the runtime runs group by group.
+
+What is chosen by a size (few input channels, one image) is chosen in each network of a population on its own:
+each choice has its amounts times 1 or 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from costmodel.dims import Dim, ceil_div, minimum, product
+from costmodel.columns import Column
+from costmodel.dims import Dim, ceil_div, floor_div, minimum, product
 from costmodel.graph import Graph
 from costmodel.kernels import Kernel, Kind, Loops
 from costmodel.platforms.platform import Machine
@@ -89,8 +93,9 @@ def amounts(kernel: Kernel, machine: Machine) -> Amounts:
     result["launch.contraction"] = 1
     result["contraction.steps"] = kernel.loops.cin * kernel.loops.window
     if kernel.kind is Kind.GROUPED:
-        single = isinstance(kernel.loops.batch, int) and kernel.loops.batch == 1
-        result["launch.group" if single else "launch.batched_group"] = kernel.launches - 1
+        further, single = kernel.launches - 1, _is_below(kernel.loops.batch, 2)
+        _add(result, {"launch.group": further}, single)
+        _add(result, {"launch.batched_group": further}, 1 - single)
     if isinstance(kernel.repeat, int) and kernel.repeat == 1:
         return result
     return {name: amount * kernel.repeat for name, amount in result.items()}
@@ -101,29 +106,33 @@ def of_run(graph: Graph) -> Amounts:
     images: Dim = 0
     for name in graph.inputs:
         shape = graph.tensors[name].shape if name in graph.tensors else None
-        if shape is not None and len(shape) == 4 and isinstance(shape[1], int) and shape[1] <= _STEM:
-            images = images + product(shape)
+        if shape is not None and len(shape) == 4:
+            images = images + product(shape) * _is_below(shape[1], _STEM + 1)
     return {"run": 1, "transfer.elements": images}
 
 
-def total(kernels: Iterable[Kernel], machine: Machine) -> Amounts:
-    """The amounts of a whole network, one run of it among them."""
-    result: Amounts = {"run": 1}
-    for kernel in kernels:
-        for name, amount in amounts(kernel, machine).items():
-            result[name] = result.get(name, 0) + amount
+def _convolution(kind: Kind, loops: Loops, machine: Machine) -> Amounts:
+    if kind is not Kind.SPATIAL:
+        return _patches(kind, loops, machine)
+    stem = _is_below(loops.cin, _STEM + 1)
+    tiled = _suits_winograd(loops) if machine.winograd else 0
+    result: Amounts = {}
+    for chosen, way in ((stem, _stem), (tiled, _winograd), (1 - stem - tiled, _patches)):
+        if not _is_never(chosen):
+            _add(result, way(kind, loops, machine), chosen)
     return result
 
 
-def _convolution(kind: Kind, loops: Loops, machine: Machine) -> Amounts:
+def _stem(kind: Kind, loops: Loops, machine: Machine) -> Amounts:
+    name = "stem.mult_adds" if loops.taps == (3, 3) else "stem.large_mult_adds"
+    output = loops.positions * loops.cout
+    return {name: output * loops.cin * loops.window, "contraction.output": output}
+
+
+def _patches(kind: Kind, loops: Loops, machine: Machine) -> Amounts:
     window, positions, groups = loops.window, loops.positions, loops.groups
     cin, cout = loops.cin, loops.cout
     plain = positions * groups * cin * cout * window
-    if kind is Kind.SPATIAL and isinstance(cin, int) and cin <= _STEM:
-        name = "stem.mult_adds" if loops.taps == (3, 3) else "stem.large_mult_adds"
-        return {name: plain, "contraction.output": positions * cout}
-    if machine.winograd and kind is Kind.SPATIAL and _suits_winograd(loops):
-        return _winograd(loops, machine)
     result: Amounts = {
         f"{kind.value}.mult_adds": positions * groups * _rounded(cin, machine) * _rounded(cout, machine) * window
         if machine.padded
@@ -142,13 +151,15 @@ def _convolution(kind: Kind, loops: Loops, machine: Machine) -> Amounts:
     return result
 
 
-def _suits_winograd(loops: Loops) -> bool:
-    plain = loops.taps == (3, 3) and loops.strides == (1, 1) and not loops.dilated
-    return plain and not _is_below(loops.cin, 8) and not _is_below(loops.cout, 8)
+def _suits_winograd(loops: Loops) -> Dim:
+    """1 where Winograd's algorithm is for a convolution, otherwise 0: it wants more channels than a stem has."""
+    if loops.taps != (3, 3) or loops.strides != (1, 1) or loops.dilated:
+        return 0
+    return (1 - _is_below(loops.cin, 8)) * (1 - _is_below(loops.cout, 8))
 
 
-def _winograd(loops: Loops, machine: Machine) -> Amounts:
-    size = machine.winograd[0]
+def _winograd(kind: Kind, loops: Loops, machine: Machine) -> Amounts:
+    size = machine.winograd
     tiles = loops.batch * product(ceil_div(dim, size) for dim in loops.size)
     points = (size + 2) ** 2
     products = points * tiles * loops.cin * loops.cout
@@ -213,9 +224,23 @@ def _either(a: Dim, b: Dim) -> Dim:
     return minimum(a + b, 1)
 
 
-def _is_below(dim: Dim, limit: int) -> bool:
-    """Whether an int is below the limit; a column never counts as below."""
-    return isinstance(dim, int) and dim < limit
+def _is_below(dim: Dim, limit: int) -> Dim:
+    """1 where a dim is below the limit, otherwise 0."""
+    if type(dim) is int:
+        return int(dim < limit)
+    return 1 - minimum(floor_div(dim, limit), 1)
+
+
+def _is_never(chosen: Dim) -> bool:
+    """Whether a choice is made in no network of a population."""
+    return chosen.high == 0 if isinstance(chosen, Column) else bool(chosen == 0)
+
+
+def _add(result: Amounts, more: Amounts, chosen: Dim) -> None:
+    """Add the amounts of what is chosen (1) in some networks of a population and not (0) in the others."""
+    if not _is_never(chosen):
+        for name, amount in more.items():
+            result[name] = result.get(name, 0) + amount * chosen
 
 
 def _pool(kernel: Kernel) -> Amounts:
@@ -228,7 +253,7 @@ def _reduction(kernel: Kernel) -> Amounts:
 
 
 def _elementwise(kernel: Kernel) -> Amounts:
-    return {"elementwise.elements": kernel.cost.memory_access * _passes(kernel)}
+    return {"elementwise.elements": kernel.cost.memory_access * kernel.launches}
 
 
 def _transcendental(kernel: Kernel) -> Amounts:
@@ -242,16 +267,11 @@ def _normalization(kernel: Kernel) -> Amounts:
 
 def _movement(kernel: Kernel) -> Amounts:
     term = "movement.elements" if kernel.op in _CHANNEL_COPIES else "rearrangement.elements"
-    return {term: kernel.cost.output_elements * _passes(kernel)}
+    return {term: kernel.cost.output_elements * kernel.launches}
 
 
 def _other(kernel: Kernel) -> Amounts:
     return {"other.mult_adds": kernel.cost.mult_adds, "other.elements": kernel.cost.memory_access}
-
-
-def _passes(kernel: Kernel) -> Dim:
-    """How often a kernel that a runtime runs as several goes over its elements."""
-    return kernel.launches
 
 
 _LIGHT: dict[Kind, Callable[[Kernel], Amounts]] = {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from costmodel.analysis import Analysis
 from costmodel.errors import UsageError
-from costmodel.report.names import plain
+from costmodel.report.names import operator_label, plain
 
 if TYPE_CHECKING:  # reports of counts alone start faster without
     from costmodel.platforms import Platform
@@ -58,7 +58,7 @@ class Times:
         if item is None:
             return ""
         if item.kernel.name != operator:
-            return f"in {item.kernel.name}" if name_kernel else "fused"
+            return f"in {kernel_label(item)}" if name_kernel else "fused"
         return "free" if item.kernel.kind == "view" else self.part(item.estimate.seconds)
 
     def part(self, seconds: float) -> str:
@@ -85,6 +85,16 @@ def times(analysis: Analysis) -> list[Times]:
         parts = {node.name: item for item in prediction.kernels for node in item.kernel.operators}
         result.append(Times(platform, prediction, names[platform.id], parts))
     return result
+
+
+def ranking(analysis: Analysis) -> Times:
+    """The prediction by which rows are sorted: the first. Raises UsageError where there is none."""
+    shown = times(analysis)
+    if not shown:
+        raise UsageError(
+            f"{analysis.model}: rows cannot be sorted by latency, since no platform is predicted; name one"
+        )
+    return shown[0]
 
 
 def labels(ids: Sequence[str]) -> dict[str, str]:
@@ -149,10 +159,20 @@ def dearest(shown: Sequence[Times], count: int) -> Cells:
             kernels.setdefault(name, item)
     ranked = sorted((name for name, share in shares.items() if share), key=lambda name: -shares[name])[:count]
     rows = tuple(
-        (plain(name), kernels[name].kernel.kind.value, *_parts(shown, [entry.of(name) for entry in shown]))
+        (
+            plain(kernel_label(kernels[name])),
+            kernels[name].kernel.kind.value,
+            *_parts(shown, [entry.of(name) for entry in shown]),
+        )
         for name in ranked
     )
     return Cells(("kernel", "kind", *_heads(shown)), rows)
+
+
+def kernel_label(item: KernelEstimate) -> str:
+    """A kernel's name as people look for it: that of its main operator, as tables of operators have it."""
+    kernel = item.kernel
+    return next((operator_label(node) for node in kernel.operators if node.name == kernel.name), kernel.name)
 
 
 def _heads(shown: Sequence[Times]) -> Iterator[str]:
@@ -176,7 +196,7 @@ def note_lines(analysis: Analysis) -> list[str]:
     return [
         plain(f"{platform.id}: {note}")
         for platform, prediction in zip(analysis.platforms, analysis.predictions, strict=True)
-        for note in (*doubts(prediction, analysis.graph), *platform.notes)
+        for note in (*doubts(prediction, platform, analysis.graph), *platform.notes)
     ]
 
 

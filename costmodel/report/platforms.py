@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from costmodel.platforms import Accuracy, Platform, form
+from costmodel.platforms import Accuracy, Platform, Stretch, form
 from costmodel.report.names import plain
 from costmodel.report.tables import table, to_text
 
@@ -21,23 +21,24 @@ _PREFIXES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"), (1e-12, "ps")
 
 
 def render_list(known: Sequence[Platform], width: int | None = None, color: bool = False) -> str:
-    """Every platform with the error on networks that its fit had not seen, and where its measurements come from."""
+    """A line for every platform, with the error on networks that its fit had not seen; a terminal clips devices."""
     rows = table("platform")
     rows.columns[0].no_wrap = True
-    rows.add_column("device", overflow="fold")
+    rows.add_column("device")
     rows.add_column("error", justify="right", no_wrap=True)
-    rows.add_column("networks", justify="right", no_wrap=True)
-    rows.add_column("measured by", overflow="fold")
+    rows.add_column("measured", justify="right", no_wrap=True)
     for platform in known:
         accuracy = platform.accuracy
         error, networks = ("", "") if accuracy is None else (_percent(accuracy.mape), str(accuracy.networks))
-        sources = "; ".join(dict.fromkeys(plain(source.name) for source in platform.sources))
-        rows.add_row(plain(platform.id), plain(platform.device), error, networks, sources)
+        device = Text(plain(platform.device), no_wrap=True, overflow="ellipsis")
+        rows.add_row(plain(platform.id), device, error, networks)
     count = f"{len(known)} platform{'' if len(known) == 1 else 's'}"
     text = to_text(rows, width, color) if known else ""
     return (
-        f"{text}\n{count}. Error: mean error on networks that were held out of the fit.\n"
-        "A unique beginning of an id names it: `costmodel platforms show snapdragon810`.\n"
+        f"{text}\n{count}. Measured: networks, blocks or stacks of layers.\n"
+        "Error: the mean error on them, each held out of the fit.\n"
+        "`costmodel platforms list ncnn 4t`: those with both words in their ids.\n"
+        "`costmodel platforms show snapdragon810`: all about one (a unique beginning).\n"
     ).lstrip("\n")
 
 
@@ -66,6 +67,8 @@ def render_one(platform: Platform, width: int | None = None, color: bool = False
     """Everything about a platform: coefficients with their units, intervals, accuracy and provenance."""
     parts: list[RenderableType] = [Text(plain(platform.id), "bold"), _identity(platform)]
     parts += _titled("Coefficients", _coefficients(platform))
+    if platform.stretch.exponent:
+        parts += _titled("Stretch: the latency of a run whose times add up to s", _stretch(platform.stretch))
     parts += _titled("Intervals: a latency is multiplied and divided by", _intervals(platform))
     accuracy = platform.accuracy
     if accuracy is not None:
@@ -100,7 +103,7 @@ def _identity(platform: Platform) -> RenderableType:
         channels += f", or {machine.packed} at half speed"
     if machine.padded:
         channels += ", others rounded up"
-    tiles = ", ".join(f"F({m} x {m}, 3 x 3)" for m in machine.winograd)
+    size = machine.winograd
     return _facts(
         ("device", platform.device),
         ("runtime", f"{platform.runtime} {platform.runtime_version}".rstrip()),
@@ -108,7 +111,7 @@ def _identity(platform: Platform) -> RenderableType:
         ("threads", str(platform.threads) if platform.threads else ""),
         ("clock", platform.clock),
         ("vector", channels),
-        ("Winograd", tiles),
+        ("Winograd", f"F({size} x {size}, 3 x 3)" if size else ""),
     )
 
 
@@ -119,6 +122,12 @@ def _coefficients(platform: Platform) -> RenderableType:
     for name, seconds in platform.coefficients.items():
         rows.add_row(plain(name), _duration(seconds), plain(units.get(name, "")))
     return rows
+
+
+def _stretch(stretch: Stretch) -> RenderableType:
+    reference, shortest, longest = map(_duration, (stretch.reference, stretch.shortest, stretch.longest))
+    factor = f"(s / {reference})^{stretch.exponent:.3g}"
+    return Text(f"s {factor}; the factor does not change below {shortest} and above {longest}")
 
 
 def _intervals(platform: Platform) -> RenderableType:

@@ -10,9 +10,12 @@ from costmodel.analysis import Analysis, Coverage, Group, SortKey
 from costmodel.cost import Cost
 from costmodel.dims import show_shape
 from costmodel.graph import Node
+from costmodel.report.latency import ranking
+from costmodel.report.names import operator_label
 from costmodel.report.numbers import share, short
 
 By = Literal["op", "type", "module"]
+Sort = SortKey | Literal["latency"]
 
 DEFAULT_TOP = 10  # operators that a table for people has unless more are asked for
 _MOST_INPUTS = 3
@@ -24,19 +27,20 @@ class View:
     """What of an analysis to show.
 
     by: single operators, or operators summed by type or by module. top: at most so many rows, the
-    dearest; None for all. sort: what is dear; None for the order of execution where all rows are shown
-    (types: always dearest first). depth: parts of a module's path to keep; None for all.
+    dearest; None for all. sort: what is dear (latency: on the first platform); None for the order of
+    execution where all rows are shown (types: always dearest first). depth: parts of a module's path to
+    keep; None for all.
     """
 
     by: By = "op"
     top: int | None = None
-    sort: SortKey | None = None
+    sort: Sort | None = None
     depth: int | None = None
 
     @property
     def key(self) -> SortKey:
-        """What is dear."""
-        return self.sort or "mult_adds"
+        """Of the counts, what is dear."""
+        return "mult_adds" if self.sort is None or self.sort == "latency" else self.sort
 
     def short(self) -> View:
         """The same, with as many operators as people read."""
@@ -72,7 +76,14 @@ class Row:
 
 
 def rows(analysis: Analysis, view: View) -> list[Row]:
-    """The rows of a view: dearest first where they are sorted or cut, else in the order of execution."""
+    """The rows of a view: dearest first where they are sorted or cut, else in the order of execution.
+
+    Raises UsageError for rows by latency without a platform.
+    """
+    if view.sort == "latency":
+        first = ranking(analysis)
+        every = rows(analysis, replace(view, sort=None, top=None))
+        return sorted(every, key=lambda row: first.sum(row.members), reverse=True)[: view.top]
     ranked = view.top is not None or view.sort is not None
     if view.by == "op":
         count = len(analysis.operators) if view.top is None else view.top
@@ -134,6 +145,4 @@ def _operator_row(analysis: Analysis, node: Node) -> Row:
     specs = (analysis.graph.tensors.get(name) for name in node.outputs)
     spec = next((spec for spec in specs if spec is not None), None)
     shape = "" if spec is None or spec.shape is None else "x".join(map(str, spec.shape))
-    named = not node.module or "/" in node.name or node.name.startswith(node.module)
-    label = node.name if named else f"{node.module}/{node.name}"
-    return Row(node.name, label, node.cost, node, shape, members=(node.name,))
+    return Row(node.name, operator_label(node), node.cost, node, shape, members=(node.name,))

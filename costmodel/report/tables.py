@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from io import StringIO
 
 from rich import box
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 _UNLIMITED = 1_000_000  # columns of a pipe: wide enough that no name is ever cut
-_NARROWEST = 80  # columns that every table needs; a narrower terminal wraps its lines
+NARROWEST = 80  # columns that every table needs; a narrower terminal wraps its lines
+
+
+class Name:
+    """A name in a table: where its column is too narrow it goes on below, after a / . _ or - where it has one."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """As wide as rich takes any text to be."""
+        return Measurement.get(console, options, Text(self.text))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        """The name in lines of the column's width."""
+        yield Text("\n".join(_folded(self.text, max(options.max_width, 1))), overflow="fold")
+
+
+def _folded(name: str, width: int) -> list[str]:
+    """The name in lines of at most `width` characters; only a part that is longer than a line is cut inside."""
+    lines = [""]
+    for part in re.findall(r"[^/._-]*[/._-]+|[^/._-]+", name):
+        if lines[-1] and len(lines[-1] + part) > width:
+            lines.append("")
+        lines[-1] += part
+    return [line[start : start + width] for line in lines for start in range(0, max(len(line), 1), width)]
 
 
 def table(first: str, *numeric: str) -> Table:
@@ -42,7 +71,7 @@ def to_text(content: RenderableType, width: int | None = None, color: bool = Fal
     out = StringIO()
     console = Console(
         file=out,
-        width=_UNLIMITED if width is None else max(width, _NARROWEST),
+        width=_UNLIMITED if width is None else max(width, NARROWEST),
         force_terminal=color,
         color_system="standard" if color else None,
         no_color=not color,

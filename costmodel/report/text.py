@@ -13,10 +13,11 @@ from costmodel.report.latency import Cells, Times
 from costmodel.report.names import plain
 from costmodel.report.numbers import exact, short, short_bytes
 from costmodel.report.rows import Row, View, count_cells, count_heads, inputs, key_cells, key_head, rows
-from costmodel.report.tables import table, to_text
+from costmodel.report.tables import NARROWEST, Name, table, to_text
 
 MOST_TYPES = 50  # of the summary; `--by type` has all
-BESIDE = 2  # platforms at most whose latencies stand beside counts
+BESIDE = 2  # platforms whose latencies fit the narrowest terminal beside a name
+EACH = 25  # columns that another one needs beside counts
 ABREAST = 3  # platforms at most in one table of shares
 _TWO_LINES = {  # heads which would be wider than a terminal
     latency.HELD_OUT: "held-out\nerror",
@@ -38,12 +39,15 @@ def render(analysis: Analysis, view: View, width: int | None = None, color: bool
     shown = rows(analysis, view)
     parts: list[RenderableType] = [_totals(analysis), *_latency(analysis, times, dearest)]
     parts += [Text(), _title(analysis, view, len(shown))]
-    beside = times if len(times) <= BESIDE else []
+    beside = times if width is None else times[: BESIDE + max(width - NARROWEST, 0) // EACH]
     parts.append(
         _operators(analysis, shown, view, beside) if view.by == "op" else _groups(analysis, shown, view, beside)
     )
+    if len(beside) < len(times):
+        left = f"The first {len(beside)} of {len(times)} platforms; a pipe, -o FILE and --format csv have all."
+        parts.append(Text(left, "dim"))
     if view.by == "op":
-        by_type = View("type", MOST_TYPES, view.sort)
+        by_type = View("type", MOST_TYPES, view.key)
         shown = rows(analysis, by_type)
         parts += [Text(), _title(analysis, by_type, len(shown)), _groups(analysis, shown, by_type, [])]
     parts += [Text(), *map(Text, _coverage(analysis))]
@@ -80,8 +84,8 @@ def _table(cells: Cells, leading: int, platforms: int = 0) -> Table:
     result = table(first, *others[: leading - 1], *numbers)
     for column in result.columns[1:leading]:
         column.justify = "left"
-    for row in cells.rows:
-        result.add_row(*row)
+    for name, *others in cells.rows:
+        result.add_row(Name(name), *others)
     return result
 
 
@@ -108,6 +112,8 @@ def _totals(analysis: Analysis) -> RenderableType:
 
 def _title(analysis: Analysis, view: View, shown: int) -> Text:
     what = {"mult_adds": "mult-adds", "memory_access": "memory access", "params": "parameters"}[view.key]
+    if view.sort == "latency":
+        what = f"latency on {plain(analysis.platforms[0].id)}"
     if view.by == "op":
         return Text(f"Top {shown} of {len(analysis.operators)} operators by {what}", "bold")
     dearest = f", the {shown} dearest" if shown == view.top else ""
@@ -119,7 +125,9 @@ def _operators(analysis: Analysis, shown: list[Row], view: View, times: list[Tim
         return _timed_operators(analysis, shown, view, times)
     result = table("operator", "type", "output", *count_heads(view))
     for row in shown:
-        result.add_row(plain(row.label), plain(row.op), row.output_shape, *count_cells(row, view, analysis.totals))
+        result.add_row(
+            Name(plain(row.label)), plain(row.op), row.output_shape, *count_cells(row, view, analysis.totals)
+        )
     return result
 
 
@@ -128,7 +136,7 @@ def _groups(analysis: Analysis, shown: list[Row], view: View, times: list[Times]
         return _timed_groups(analysis, shown, view, times)
     result = table(view.by, "operators", *(_TWO_LINES.get(head, head) for head in count_heads(view)))
     for row in shown:
-        result.add_row(plain(row.label), str(row.operators), *count_cells(row, view, analysis.totals))
+        result.add_row(Name(plain(row.label)), str(row.operators), *count_cells(row, view, analysis.totals))
     return result
 
 
@@ -139,7 +147,7 @@ def _timed_operators(analysis: Analysis, shown: list[Row], view: View, times: li
     result = table("operator", "type", "output", *heads, *_heads(times))
     for row in shown:
         cells = (*key_cells(row, view, analysis.totals)[:counts], *(entry.cell(row.name) for entry in times))
-        result.add_row(plain(row.label), plain(row.op), row.output_shape, *cells)
+        result.add_row(Name(plain(row.label)), plain(row.op), row.output_shape, *cells)
     return result
 
 
@@ -154,7 +162,7 @@ def _timed_groups(analysis: Analysis, shown: list[Row], view: View, times: list[
         for entry in times:
             seconds = entry.sum(row.members)
             cells += [entry.part(seconds), entry.share(seconds)]
-        result.add_row(plain(row.label), *cells)
+        result.add_row(Name(plain(row.label)), *cells)
     return result
 
 
