@@ -605,3 +605,17 @@ def _one_convolution(norm: bool) -> Graph:
     g = GraphBuilder("net")
     y = g.conv(g.input("input", (1, 8, 6, 5)), 8)
     return g.build(g.batch_norm(y) if norm else y)
+
+
+def test_copies_between_layouts_are_part_of_the_operators_they_are_made_for() -> None:
+    """ONNX Runtime's reorders have no operator; rows and the fixed time add up to the latency all the same."""
+    blocked = replace(PLAIN, id="bench8-onnxruntime-fp32-1t", runtime="onnxruntime", coefficients=dict(EVERYTHING))
+    analysis = costmodel.analyze("zoo:shufflenet_v2", platform=blocked)
+    [prediction] = analysis.predictions
+    assert any(not item.kernel.operators for item in prediction.kernels)
+    [entry] = latency.times(analysis)
+    rows = entry.sum(node.name for node in analysis.operators)
+    assert rows + prediction.fixed == pytest.approx(prediction.latency.seconds)
+
+
+EVERYTHING = {"pointwise.mult_adds": 1e-10, "movement.elements": 3e-9, "rearrangement.elements": 5e-9, "run": 1e-4}

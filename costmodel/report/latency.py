@@ -35,18 +35,26 @@ class Cells:
 class Times:
     """A platform's prediction, ready to be looked up by operator.
 
-    label: what heads call the platform. kernels: for each operator, the kernel that it is part of.
+    label: what heads call the platform. kernels: for each operator, the kernel that it is part of. copies: seconds
+    of the kernels without operators (copies into another layout) that stand before a kernel, by its name; of the
+    last ones, after it.
     """
 
     platform: Platform
     prediction: Prediction
     label: str
     kernels: dict[str, KernelEstimate]
+    copies: dict[str, float]
 
     def of(self, operator: str) -> float | None:
-        """Seconds of the kernel whose main operator this is; None for one that another kernel takes along."""
+        """Seconds of the kernel whose main operator this is, with the copies that are made for it.
+
+        None for an operator that another kernel takes along.
+        """
         item = self.kernels.get(operator)
-        return None if item is None or item.kernel.name != operator else float(item.estimate.seconds)
+        if item is None or item.kernel.name != operator:
+            return None
+        return float(item.estimate.seconds) + self.copies.get(operator, 0.0)
 
     def sum(self, operators: Iterable[str]) -> float:
         """Seconds of the kernels whose main operators are among these."""
@@ -59,7 +67,7 @@ class Times:
             return ""
         if item.kernel.name != operator:
             return f"in {kernel_label(item)}" if name_kernel else "fused"
-        return "free" if item.kernel.kind == "view" else self.part(item.estimate.seconds)
+        return "free" if item.kernel.kind == "view" else self.part(self.of(operator) or 0.0)
 
     def part(self, seconds: float) -> str:
         """Milliseconds of a part of the run, with as many decimals as the whole deserves."""
@@ -83,7 +91,24 @@ def times(analysis: Analysis) -> list[Times]:
                 "read Analysis.predictions, or analyze one design"
             )
         parts = {node.name: item for item in prediction.kernels for node in item.kernel.operators}
-        result.append(Times(platform, prediction, names[platform.id], parts))
+        result.append(Times(platform, prediction, names[platform.id], parts, _copies(prediction)))
+    return result
+
+
+def _copies(prediction: Prediction) -> dict[str, float]:
+    """Seconds of kernels without operators, at the kernel that they stand before."""
+    result: dict[str, float] = {}
+    waiting, last = 0.0, ""
+    for item in prediction.kernels:
+        if not item.kernel.operators:
+            waiting += float(item.estimate.seconds)
+            continue
+        last = item.kernel.name
+        if waiting and item.kernel.kind != "view":
+            result[last] = waiting
+            waiting = 0.0
+    if waiting and last:
+        result[last] = result.get(last, 0.0) + waiting
     return result
 
 
@@ -155,7 +180,7 @@ def dearest(shown: Sequence[Times], count: int) -> Cells:
         whole = float(entry.prediction.latency.seconds) or 1.0
         for item in entry.prediction.kernels:
             name = item.kernel.name
-            shares[name] = max(shares.get(name, 0.0), float(item.estimate.seconds) / whole)
+            shares[name] = max(shares.get(name, 0.0), (entry.of(name) or 0.0) / whole)
             kernels.setdefault(name, item)
     ranked = sorted((name for name, share in shares.items() if share), key=lambda name: -shares[name])[:count]
     rows = tuple(
