@@ -13,35 +13,21 @@ import argparse
 import contextlib
 import io
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import onnx
 from onnx import TensorProto, helper
+from turns import medians
 
 from costmodel.analysis import analyze
 
 IN_PROCESS = ("shufflenet_v2_x1_0-224", "resnet50-224", "vit_b_16-224")
 CHAINS = (1_000, 5_000, 20_000)
 LONGEST_PEER = 300.0  # seconds; a peer that takes longer on a chain is stopped and reported as slower
-
-
-def medians(candidates: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Seconds of each candidate: the median over rounds in which they take turns."""
-    seconds: dict[str, list[float]] = {name: [] for name in candidates}
-    for run in candidates.values():
-        run()  # imports and caches
-    for _ in range(rounds):
-        for name, run in candidates.items():
-            start = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
 
 
 def onnx_tool_profile(path: str) -> None:

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
+from turns import medians
 
 from calibration.physics import prior
 from costmodel import zoo
@@ -41,19 +41,6 @@ def platform() -> Platform:
     coefficients = dict(zip(known.terms, (np.exp(known.mean) * 1e-10).tolist(), strict=True))
     doubt = Doubt(0.1, {"pointwise": 0.1, "depthwise": 0.2}, {0.9: 1.6})
     return Platform("bench-ncnn-fp32-1t", "a bench", "ncnn", "fp32", 1, Machine(4, 0, False, 4), coefficients, doubt)
-
-
-def medians(candidates: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Seconds of each candidate: the median over rounds in which they take turns."""
-    seconds: dict[str, list[float]] = {name: [] for name in candidates}
-    for run in candidates.values():
-        run()  # imports and caches
-    for _ in range(rounds):
-        for name, run in candidates.items():
-            start = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
 
 
 def table(title: str, times: Mapping[str, float], floor: str) -> None:
