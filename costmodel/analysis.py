@@ -16,6 +16,7 @@ from costmodel.graph import Counting, Graph, Node
 from costmodel.ops import find
 
 if TYPE_CHECKING:  # loaded when a platform is named: counting needs none of it
+    from costmodel.guidelines import Options, Review
     from costmodel.platforms import Platform
     from costmodel.predictor import Prediction
     from costmodel.pricing import Budget, PlatformReference
@@ -94,6 +95,20 @@ class Analysis:
         """The budgets that the network may not keep to: the upper end of the latency's interval lies above."""
         return tuple(budget for budget in self.budgets if budget.exceeded)
 
+    def check(
+        self, options: Options | None = None, *, select: Iterable[str] = (), ignore: Iterable[str] = ()
+    ) -> Review:
+        """Where the network breaks the guidelines G1 to G4, and what that costs on the analysis's platforms.
+
+        options: thresholds. select, ignore: names of guidelines to keep to, all without any, and to leave out.
+        Raises UsageError without a platform, for names of no guideline, and for graphs of columns or symbols.
+        """
+        from costmodel.guidelines import Clock, chosen, review
+        from costmodel.guidelines import Options as Defaults
+
+        clocks = [Clock(platform, what) for platform, what in zip(self.platforms, self.predictions, strict=True)]
+        return review(self.graph, clocks, options or Defaults(), chosen(select, ignore))
+
     def top(self, count: int, key: SortKey = "mult_adds") -> tuple[Node, ...]:
         """The `count` dearest operators, ties in the order of execution.
 
@@ -166,7 +181,7 @@ class Analysis:
             "assumptions": list(self.notes),
             "platforms": self._latencies(),
             "budgets": self._budgets(),
-            "findings": [],
+            "findings": self._findings(),
         }
 
     def _latencies(self) -> list[dict[str, Any]]:
@@ -176,6 +191,13 @@ class Analysis:
 
         pairs = zip(self.predictions, self.platforms, strict=True)
         return [record(prediction, platform, self.graph) for prediction, platform in pairs]
+
+    def _findings(self) -> list[dict[str, Any]]:
+        if not self.predictions or not isinstance(self.totals.memory_access, int):
+            return []
+        from costmodel.guidelines import record
+
+        return [record(finding) for finding in self.check().findings]
 
     def _budgets(self) -> list[dict[str, Any]]:
         if not self.budgets:

@@ -23,6 +23,7 @@ VERBS = {
     "calibrate": ("calibration.command", "fit a platform to measured latencies: a data CSV to a profile"),
     "ops": ("costmodel.cli.ops", "list the operators that are covered, with their formulas"),
     "platforms": ("costmodel.cli.platforms", "list the platforms that latencies are predicted for, or show one"),
+    "reuse": ("costmodel.cli.reuse", "tell which channels reach later blocks unchanged (feature reuse)"),
     "zoo": ("costmodel.cli.zoo", "list the networks that come with the package"),
 }
 

@@ -7,8 +7,8 @@ between layouts; `loops.py` reads the loop nest of a contraction off its shapes,
 every other operator is.
 """
 
-from costmodel.kernels.fusion import fuse
+from costmodel.kernels.fusion import fuse, kind_of
 from costmodel.kernels.kernel import Kernel, Kind, Loops
 from costmodel.kernels.runtimes import RUNTIMES, Runtime, runtime_of
 
-__all__ = ["RUNTIMES", "Kernel", "Kind", "Loops", "Runtime", "fuse", "runtime_of"]
+__all__ = ["RUNTIMES", "Kernel", "Kind", "Loops", "Runtime", "fuse", "kind_of", "runtime_of"]

@@ -91,8 +91,16 @@ def fuse(graph: Graph, runtime: Runtime) -> tuple[Kernel, ...]:
 def _kind(flow: Flow, unit: Unit) -> tuple[Kind, Loops | None]:
     if all(map(flow.is_view, unit.nodes)):
         return Kind.VIEW, None
-    found = loops_of(unit.nodes[0], flow.graph.tensors) if len(unit.nodes) == 1 else None
-    return found or (KINDS.get(unit.op, Kind.OTHER), None)
+    return kind_of(unit.nodes[0], flow.graph.tensors) if len(unit.nodes) == 1 else (_kind_of_type(unit.op), None)
+
+
+def kind_of(node: Node, tensors: Mapping[str, TensorSpec]) -> tuple[Kind, Loops | None]:
+    """What an operator's time is spent on when it runs by itself, and the loops of a contraction."""
+    return loops_of(node, tensors) or (_kind_of_type(node.qualified_type), None)
+
+
+def _kind_of_type(op: str) -> Kind:
+    return KINDS.get(op, Kind.OTHER)
 
 
 def _joined(flow: Flow, unit: Unit, kind: Kind, writer: Mapping[str, _Group], runtime: Runtime) -> _Group | None:

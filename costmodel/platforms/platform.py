@@ -46,6 +46,13 @@ class Stretch:
             return seconds
         return seconds * (np.clip(seconds, self.shortest, self.longest) / self.reference) ** self.exponent
 
+    def sum_of(self, seconds: Any) -> Any:
+        """What the kernels' times of runs that take `seconds` add up to: the inverse of `of`."""
+        if not self.exponent:
+            return seconds
+        inside = self.reference * (seconds / self.reference) ** (1 / (1 + self.exponent))
+        return seconds / (np.clip(inside, self.shortest, self.longest) / self.reference) ** self.exponent
+
 
 @dataclass(frozen=True, slots=True)
 class Doubt:

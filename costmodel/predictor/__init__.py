@@ -4,7 +4,7 @@
 """
 
 from costmodel.predictor.estimate import Estimate, KernelEstimate, Prediction
-from costmodel.predictor.predict import COVERAGE, predict
+from costmodel.predictor.predict import COVERAGE, kernel_seconds, predict, quantile_of
 from costmodel.predictor.terms import TERMS
 
-__all__ = ["COVERAGE", "TERMS", "Estimate", "KernelEstimate", "Prediction", "predict"]
+__all__ = ["COVERAGE", "TERMS", "Estimate", "KernelEstimate", "Prediction", "kernel_seconds", "predict", "quantile_of"]

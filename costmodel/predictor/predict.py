@@ -11,7 +11,7 @@ import numpy as np
 from costmodel.columns import Column
 from costmodel.errors import UsageError
 from costmodel.graph import Graph
-from costmodel.kernels import Kind, fuse, runtime_of
+from costmodel.kernels import Kernel, Kind, fuse, runtime_of
 from costmodel.platforms.platform import Doubt, Platform
 from costmodel.predictor.estimate import Estimate, KernelEstimate, Prediction
 from costmodel.predictor.terms import Amounts, amounts, of_run
@@ -29,9 +29,9 @@ def predict(graph: Graph, platform: Platform, *, coverage: float = COVERAGE) -> 
     Dims may be ints or columns; estimates are then arrays. Raises UsageError for another coverage and for
     dims that are symbols.
     """
-    quantile = _quantile(platform, coverage)
+    quantile = quantile_of(platform, coverage)
     kernels = fuse(graph, runtime_of(platform.runtime))
-    seconds = [_seconds(amounts(kernel, platform.machine), platform.coefficients) for kernel in kernels]
+    seconds = [kernel_seconds(kernel, platform) for kernel in kernels]
     fixed = _seconds(of_run(graph), platform.coefficients)
     total = sum(seconds, start=fixed)
     stretched = platform.stretch.of(total)
@@ -54,6 +54,11 @@ def predict(graph: Graph, platform: Platform, *, coverage: float = COVERAGE) -> 
     )
 
 
+def kernel_seconds(kernel: Kernel, platform: Platform) -> Any:
+    """What a kernel takes by itself, before the sum over a run is stretched: seconds, or an array of them."""
+    return _seconds(amounts(kernel, platform.machine), platform.coefficients)
+
+
 def doubt_of(shares: Mapping[str, Any], doubt: Doubt) -> Any:
     """The standard deviation of a prediction's logarithm, from the share of time that each kind takes."""
     parts = (share * doubt.kinds.get(kind, _UNKNOWN_KIND) for kind, share in shares.items())
@@ -67,7 +72,11 @@ def _estimate(seconds: Any, spread: Any, coverage: float) -> Estimate:
     return Estimate(float(seconds), float(seconds / spread), float(seconds * spread), coverage)
 
 
-def _quantile(platform: Platform, coverage: float) -> float:
+def quantile_of(platform: Platform, coverage: float) -> float:
+    """How many doubts the held-out residuals stayed within, in a share `coverage` of them.
+
+    Raises UsageError for a coverage that is not in the platform's profile.
+    """
     for known, quantile in platform.doubt.quantiles.items():
         if math.isclose(known, coverage, abs_tol=1e-9):
             return quantile

@@ -1,0 +1,99 @@
+"""costmodel reuse MODEL."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from costmodel.analysis import analyze
+from costmodel.cli.analyze import _check_model, _named_shapes, _named_sizes, _named_values, _size
+from costmodel.cli.output import terminal_width, use_color, write
+from costmodel.cli.progress import busy
+from costmodel.errors import UsageError
+from costmodel.reuse import FeatureReuse, feature_reuse
+from costmodel.writing import write_whole
+
+FORMATS = ("text", "json", "csv")
+PICTURES = (".svg", ".png")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb's options."""
+    parser.add_argument("model", metavar="MODEL", help="a .onnx file, or zoo:NAME[,key=value...]")
+    inputs = parser.add_argument_group("inputs", "As in `costmodel analyze`.")
+    inputs.add_argument("--batch", type=_size, metavar="N", help="the leading dim of every input")
+    inputs.add_argument("--dim", action="append", default=[], metavar="NAME=N", help="the size of a free dim")
+    inputs.add_argument(
+        "--shape", action="append", default=[], metavar="INPUT=1x3x224x224", help="the whole shape of an input"
+    )
+    inputs.add_argument(
+        "--value",
+        action="append",
+        default=[],
+        metavar="INPUT=2,3",
+        help="what an input holds, where shapes are computed from it",
+    )
+    inputs.add_argument("--strict-dims", action="store_true", help="refuse free dims instead of assuming sizes")
+    output = parser.add_argument_group("output")
+    output.add_argument("--format", choices=FORMATS, default="text", help="text is the default")
+    output.add_argument("-o", "--output", metavar="FILE", help="write to FILE instead of stdout")
+    output.add_argument(
+        "--plot", metavar="FILE", help="also draw the heat map: a file that ends in .svg or .png (needs matplotlib)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Follow the channels and print; gives the exit status."""
+    if options.plot is not None and Path(options.plot).suffix.lower() not in PICTURES:
+        ending = Path(options.plot).suffix or "no ending"
+        raise UsageError(f"--plot {options.plot}: {ending} is not known; end it in {' or '.join(PICTURES)}")
+    _check_model(options.model)
+    with busy(f"Analyzing {options.model}"):
+        analysis = analyze(
+            options.model,
+            dims=dict(_named_sizes(options.dim)),
+            shapes=dict(_named_shapes(options.shape)),
+            batch=options.batch,
+            values=dict(_named_values(options.value)),
+            strict_dims=options.strict_dims,
+        )
+        reuse = replace(feature_reuse(analysis.graph), network=analysis.model)
+    if options.plot is not None:
+        _plot(reuse, options.plot)
+    write(_rendered(reuse, options), options.output)
+    return 0
+
+
+def _rendered(reuse: FeatureReuse, options: argparse.Namespace) -> str:
+    from costmodel.report import reuse as report
+
+    if options.format == "json":
+        return report.render_json(reuse)
+    if options.format == "csv":
+        return report.render_csv(reuse)
+    to_terminal = options.output is None
+    return report.render(reuse, terminal_width() if to_terminal else None, to_terminal and use_color())
+
+
+def _plot(reuse: FeatureReuse, path: str) -> None:
+    """Draw the heat map into a file, which is written whole or not at all."""
+    from costmodel.report import heatmap
+
+    target = Path(path)
+    try:
+        if target.suffix.lower() == ".svg":
+            write_whole(target, heatmap.svg(reuse))
+        else:
+            _write_bytes(target, heatmap.png(reuse))
+    except OSError as error:
+        raise UsageError(f"--plot {path}: cannot be written ({error.strerror or error}); give another file") from error
+
+
+def _write_bytes(target: Path, content: bytes) -> None:
+    part = target.with_name(f".{target.name}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,190 @@
+"""Equal channel width minimises memory access.
+
+## What it does
+Finds convolutions and dense layers that access more memory than Eq. 1 of the ShuffleNet V2 paper says is necessary
+for their mult-adds: those that read many channels and write few, or the other way round. Layers that widen and
+narrow again (an inverted bottleneck's expansion and projection, a bottleneck, a squeeze and its expansions) are one
+finding, whatever keeps the channels between them.
+
+A second note is about the platform: channels that do not fill its vectors.
+
+## Why it is slow
+A 1x1 convolution of c1 to c2 channels on h x w positions has B = hw c1 c2 mult-adds and accesses
+MAC = hw (c1 + c2) + c1 c2 elements. For the same B, MAC is least where c1 = c2. Where a kernel waits for memory,
+the rest is time: in Table 1 of the paper blocks of a ratio of 1:12 run at half the speed of equal ones on a
+GTX 1080 Ti.
+
+## Example
+zoo:inverted_residual,resolution=28,cin=32,cout=32,expand=6
+
+## Use instead
+zoo:paper_g1,c1=78,c2=78,blocks=1,resolution=28
+
+## Where
+snapdragon810-neon-fp32-1t, gtx1080ti-cudnn7-fp32
+
+## Options
+min_excess: the share of a layer's memory access above the bound, from which on it is one of these (0.05).
+
+## Reference
+Ma et al., ECCV 2018, Section 2, G1: Eq. 1 and Table 1. The bound for other positions in than out, and for k x k
+windows and groups, follows from the same inequality between the means.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from costmodel.guidelines.clock import Clock
+from costmodel.guidelines.finding import Breach, Change
+from costmodel.guidelines.network import STEM, Layer, Network
+from costmodel.guidelines.options import Options
+from costmodel.guidelines.remedies import resized, with_channels
+from costmodel.kernels import Kind
+
+
+def breaches(network: Network, clocks: Sequence[Clock], options: Options) -> Iterator[Breach]:
+    """One for each block of unbalanced layers, and one note for each width that fills no vector."""
+    for block in _blocks(network, options.min_excess):
+        yield _unbalanced(block, clocks)
+    for clock in clocks:
+        yield from _unaligned(network, clock, clocks)
+
+
+def _blocks(network: Network, min_excess: float) -> list[list[Layer]]:
+    """Layers above the bound; each with those after it that undo its change of channels.
+
+    First those with an activation or a depthwise convolution between them, as inside a block: the linear end of a
+    MobileNet V2 block is read directly by the next one, and pairs only where it is left over.
+    """
+    wanted = [layer for layer in network.layers.values() if _is_unbalanced(layer, min_excess)]
+    blocks: dict[str, list[Layer]] = {layer.node.name: [layer] for layer in wanted}
+    for direct in (False, True):
+        for layer in wanted:
+            name, (head, is_direct) = layer.node.name, _head(layer)
+            if is_direct is not direct or len(blocks.get(name, ())) != 1 or head is None:
+                continue
+            block = blocks.get(head.node.name)
+            if block and _undoes(layer, head):
+                block.append(layer)
+                del blocks[name]
+    return [block for block in blocks.values() if len(block) > 1 or not block[0].last]
+
+
+def _is_unbalanced(layer: Layer, min_excess: float) -> bool:
+    if layer.kind is Kind.MATMUL or layer.stem or layer.c1 == layer.c2:
+        return False
+    return layer.memory_access - layer.bound >= min_excess * layer.memory_access
+
+
+def _undoes(layer: Layer, head: Layer) -> bool:
+    return head.c2 == layer.c1 and (head.c1 < head.c2) != (layer.c1 < layer.c2)
+
+
+def _head(layer: Layer) -> tuple[Layer | None, bool]:
+    """The layer that last changed the number of channels before this one, and whether this one reads it directly."""
+    before, direct = layer.source, layer.direct
+    while before is not None and before.c1 == before.c2:
+        before, direct = before.source, False
+    return before, direct
+
+
+def balanced(layer: Layer) -> tuple[float, float]:
+    """The channels of a group at which a layer of the same mult-adds accesses least memory: sqrt(c1 c2) each, where
+    input and output have the same positions."""
+    read, written = layer.positions
+    product = layer.cin * layer.cout
+    return math.sqrt(product * written / read), math.sqrt(product * read / written)
+
+
+def _unbalanced(block: list[Layer], clocks: Sequence[Clock]) -> Breach:
+    first = block[0]
+    access, bound = (sum(getattr(layer, name) for layer in block) for name in ("memory_access", "bound"))
+    widths = [first.c1, first.c2, *(layer.c2 for layer in block[1:])]
+    shown = " -> ".join(map(str, widths[:2])) + "".join(f" -> {w}" for w in widths[2:3])
+    if len(block) > 2:
+        shown = f"{widths[0]} -> {widths[1]} -> {' and '.join(map(str, widths[2:]))}"
+    wide, narrow = max(first.c1, first.c2), min(first.c1, first.c2)
+    equal = [round(c * layer.groups) for layer in block for c in balanced(layer)]
+    about = f"about {equal[0]}" if max(equal) - min(equal) < 2 else f"{min(equal)} to {max(equal)}"
+    layers = "a layer" if len(block) == 1 else f"{len(block)} layers"
+    return Breach(
+        operators=tuple(layer.node for layer in block),
+        message=(
+            f"{first.form} {shown} channels (1:{wide / narrow:.3g}) reads and writes {access / bound:.2f} times the "
+            "elements that equal widths need for the same mult-adds"
+        ),
+        suggestion=f"give {layers} {about} channels in and out, which takes the same mult-adds",
+        evidence={
+            "memory_access": access,
+            "bound": bound,
+            "excess": access - bound,
+            "mult_adds": sum(layer.mult_adds for layer in block),
+            "layers": [_evidence(layer) for layer in block],
+        },
+        changes=tuple(_balancing(block, clock) for clock in clocks),
+    )
+
+
+def _evidence(layer: Layer) -> dict[str, Any]:
+    read, written = layer.positions
+    return {
+        "operator": layer.node.name,
+        "c1": layer.c1,
+        "c2": layer.c2,
+        "ratio": layer.c2 / layer.c1,
+        "groups": layer.groups,
+        "window": layer.window,
+        "positions_in": read,
+        "positions_out": written,
+        "mult_adds": layer.mult_adds,
+        "memory_access": layer.memory_access,
+        "bound": layer.bound,
+    }
+
+
+def _balancing(block: list[Layer], clock: Clock) -> Change:
+    result = Change()
+    for layer in block:
+        item = clock.kernel(layer.node)
+        if item is not None and item.kernel.loops is not None:
+            after = resized(item.kernel, *balanced(layer), clock.platform.machine, layer.groups)
+            result += clock.change([item], after)
+    return result
+
+
+def _unaligned(network: Network, clock: Clock, clocks: Sequence[Clock]) -> Iterator[Breach]:
+    """Widths that do not fill the vectors of a platform that pays for it, each with all layers that have it."""
+    machine = clock.platform.machine
+    if machine.padded or machine.vector < 2:
+        return
+    widths: dict[int, list[Layer]] = {}
+    for layer in network.layers.values():
+        if layer.kind in (Kind.DENSE, Kind.MATMUL) or layer.stem:
+            continue
+        ends = [layer.cin] if layer.last else [layer.cin, layer.cout]
+        for width in dict.fromkeys(ends):
+            if width > STEM and width % machine.vector:
+                widths.setdefault(width, []).append(layer)
+    for width, layers in sorted(widths.items()):
+        filled = -(-width // machine.vector) * machine.vector
+        change = Change()
+        for layer in layers:
+            item = clock.kernel(layer.node)
+            if item is not None and item.kernel.loops is not None:
+                cin, cout = (filled if c == width else c for c in (layer.cin, layer.cout))
+                change += clock.change([item], [(1.0, with_channels(item.kernel, cin, cout, layer.groups))])
+        if change.total <= 0:
+            continue
+        count = "1 convolution" if len(layers) == 1 else f"{len(layers)} convolutions"
+        yield Breach(
+            operators=tuple(layer.node for layer in layers),
+            message=f"{width} channels in {count}: not a multiple of the {machine.vector} that fill a vector of "
+            f"{clock.platform.id}, where {filled} channels take less time",
+            suggestion=f"use {filled} channels",
+            evidence={"channels": width, "filled": filled, "vector": machine.vector, "platform": clock.platform.id},
+            changes=tuple(change if other is clock else Change() for other in clocks),
+            note=True,
+        )

@@ -1,0 +1,196 @@
+"""A network as the rules see it: its layers, and which layer's channels each of them reads.
+
+A layer is what mixes channels: a convolution that is not depthwise, a product of matrices. Everything between two
+layers keeps channels as they are (activations, normalisation, depthwise convolutions, poolings, channel shuffles,
+gates), or joins and cuts them (additions, concats, splits).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from costmodel.dims import Dim
+from costmodel.graph import Graph, Node
+from costmodel.kernels import Kind, Loops, kind_of
+
+STEM = 4  # channels of an image: nobody chose them
+_MIXING = frozenset({Kind.POINTWISE, Kind.SPATIAL, Kind.GROUPED, Kind.DENSE, Kind.MATMUL})
+_KEEPING = frozenset(
+    {Kind.DEPTHWISE, Kind.POOL, Kind.REDUCTION, Kind.ELEMENTWISE, Kind.TRANSCENDENTAL, Kind.NORMALIZATION, Kind.VIEW}
+)
+_RENAMING = frozenset({"Reshape", "Transpose", "Identity", "Flatten", "Squeeze", "Unsqueeze", "Dropout", "Pad"})
+_NORMS = frozenset({"BatchNormalization"})
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """An operator that mixes channels.
+
+    place: in the order of execution. source: the layer whose channels it reads, None where they are an input's or
+    joined from several. direct: whether nothing but normalisation and renaming lies between the two. stem: whether it
+    reads an image. last: whether what it writes leaves the network without passing another layer.
+    """
+
+    node: Node
+    kind: Kind
+    loops: Loops
+    place: int
+    source: Layer | None
+    direct: bool
+    stem: bool
+    last: bool
+
+    @property
+    def groups(self) -> int:
+        """Groups of channels."""
+        return _whole(self.loops.groups)
+
+    @property
+    def cin(self) -> int:
+        """Channels of a group that are read."""
+        return _whole(self.loops.cin)
+
+    @property
+    def cout(self) -> int:
+        """Channels of a group that are written."""
+        return _whole(self.loops.cout)
+
+    @property
+    def c1(self) -> int:
+        """Channels read, of all groups."""
+        return self.groups * self.cin
+
+    @property
+    def c2(self) -> int:
+        """Channels written, of all groups."""
+        return self.groups * self.cout
+
+    @property
+    def positions(self) -> tuple[int, int]:
+        """Spatial positions of the input that are read and of the output, of the whole batch."""
+        written = _whole(self.loops.positions)
+        return written * (1 if self.window == 1 else math.prod(self.loops.strides)), written
+
+    @property
+    def window(self) -> int:
+        """Taps of the window."""
+        return _whole(self.loops.window)
+
+    @property
+    def weights(self) -> int:
+        """Elements of the weight."""
+        return self.window * self.c1 * self.cout
+
+    @property
+    def mult_adds(self) -> int:
+        """The paper's B, of one run."""
+        return self.positions[1] * self.weights
+
+    @property
+    def memory_access(self) -> int:
+        """The paper's MAC (Section 2, G1): elements read and written by one run, without a bias."""
+        read, written = self.positions
+        return read * self.c1 + written * self.c2 + self.weights
+
+    @property
+    def bound(self) -> int:
+        """The least memory access at the same mult-adds, positions, window and groups, rounded up (Eq. 1).
+
+        For a 1x1 convolution of stride 1 it is 2 sqrt(hw B) + B / hw; sqrt(h1 w1 h2 w2) stands for hw where the
+        output has another size than the input.
+        """
+        read, written = self.positions
+        square = 4 * read * written * self.c1 * self.c2
+        return math.isqrt(square - 1) + 1 + self.weights
+
+    @property
+    def form(self) -> str:
+        """What it is in a few words: 1x1 convolution, 3x3 convolution in 8 groups, dense layer."""
+        if self.kind in (Kind.DENSE, Kind.MATMUL):
+            return "dense layer"
+        groups = f" in {self.groups} groups" if self.groups != 1 else ""
+        return f"{'x'.join(map(str, self.loops.taps))} convolution{groups}"
+
+
+@dataclass(frozen=True)
+class Network:
+    """A graph with its layers. kinds: of every operator by name. layers: by the operator's name, in the order of
+    execution. owners: for every other operator the last layer that leads to it, None before the first."""
+
+    graph: Graph
+    kinds: Mapping[str, Kind]
+    layers: Mapping[str, Layer]
+    owners: Mapping[str, Layer | None]
+
+    @staticmethod
+    def of(graph: Graph) -> Network:
+        """One pass over the operators. Operators whose shapes are not known are no layers."""
+        tensors = graph.tensors
+        found = {node.name: kind_of(node, tensors) for node in graph.nodes}
+        kinds = {name: kind for name, (kind, _) in found.items()}
+        last = _leaving(graph, kinds)
+        layers: dict[str, Layer] = {}
+        owners: dict[str, Layer | None] = {}
+        keeps: dict[str, Layer | None] = {}  # tensor -> the layer whose channels it has
+        changed: set[str] = set()  # tensors whose elements are not those of that layer any more
+        latest: dict[str, Layer | None] = {}  # tensor -> the last layer that leads to it
+        images = {name for name in graph.inputs if name in tensors and _is_image(tensors[name].shape)}
+        for place, node in enumerate(graph.nodes):
+            kind, loops = found[node.name]
+            data = [name for name in node.inputs if name in keeps or name in images]
+            data = data or [name for name in node.inputs if name in tensors and not tensors[name].is_constant]
+            if kind in _MIXING and loops is not None and _is_whole(loops):
+                first = data[0] if data else ""
+                stem, leaves = first in images, not last.isdisjoint(node.outputs)
+                layer = Layer(node, kind, loops, place, keeps.get(first), first not in changed, stem, leaves)
+                layers[node.name] = layer
+                keeps.update(dict.fromkeys(node.outputs, layer))
+                latest.update(dict.fromkeys(node.outputs, layer))
+                continue
+            before = [owner for name in data if (owner := latest.get(name)) is not None]
+            owner = max(before, key=lambda layer: layer.place, default=None)
+            owners[node.name] = owner
+            latest.update(dict.fromkeys(node.outputs, owner))
+            if kind in _KEEPING or node.op_type in _RENAMING:
+                source = _source(graph, data, keeps)
+                keeps.update(dict.fromkeys(node.outputs, source))
+                if node.op_type not in _RENAMING | _NORMS or not changed.isdisjoint(data):
+                    changed.update(node.outputs)
+                if images.intersection(data[:1]) and kind is not Kind.DEPTHWISE:
+                    images.update(node.outputs)
+            else:
+                keeps.update(dict.fromkeys(node.outputs))
+        return Network(graph, kinds, layers, owners)
+
+
+def _source(graph: Graph, data: list[str], keeps: Mapping[str, Layer | None]) -> Layer | None:
+    """The layer whose channels an element-wise operator passes on: a gate is broadcast to the larger operand."""
+    sizes = {name: size for name in data if isinstance(size := graph.tensors[name].elements, int)}
+    largest = max(sizes.values(), default=0)
+    sources = {id(source := keeps.get(name)): source for name, size in sizes.items() if size == largest}
+    return next(iter(sources.values())) if len(sources) == 1 else None
+
+
+def _leaving(graph: Graph, kinds: Mapping[str, Kind]) -> set[str]:
+    """Tensors that reach an output of the network without passing a layer."""
+    result = set(graph.outputs)
+    for node in reversed(graph.nodes):
+        if not result.isdisjoint(node.outputs) and kinds[node.name] not in _MIXING:
+            result.update(node.inputs)
+    return result
+
+
+def _is_whole(loops: Loops) -> bool:
+    dims = (loops.batch, loops.groups, loops.cin, loops.cout, *loops.size)
+    return all(isinstance(dim, int) and dim > 0 for dim in dims)
+
+
+def _whole(dim: Dim) -> int:
+    assert isinstance(dim, int)
+    return dim
+
+
+def _is_image(shape: object) -> bool:
+    return isinstance(shape, tuple) and len(shape) == 4 and isinstance(shape[1], int) and shape[1] <= STEM

@@ -1,0 +1,146 @@
+"""Feature reuse drawn with matplotlib, as Figure 4b of the ShuffleNet V2 paper."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from costmodel.errors import UsageError
+from costmodel.report.names import plain
+from costmodel.reuse import FeatureReuse
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PRINTED = 20  # blocks up to which cells have their percent printed
+NAMED = 60  # blocks up to which every one is named; of more, some
+MOST = 1000  # blocks that are drawn
+
+_LONGEST_NAME = 34  # characters; of longer ones the middle is left out
+_INCH = 0.075  # an 8-point character's width
+
+
+def svg(reuse: FeatureReuse) -> str:
+    """The picture as SVG. The same reuse gives the same text."""
+    with _styled({"svg.fonttype": "none", "svg.hashsalt": "costmodel"}):
+        return _saved(_draw(reuse), "svg", metadata={"Date": None, "Creator": None}).decode("utf-8")
+
+
+def png(reuse: FeatureReuse) -> bytes:
+    """The picture on white, 160 pixels an inch."""
+    with _styled({}):
+        return _saved(_draw(reuse), "png", dpi=160, metadata={"Software": None})
+
+
+def _styled(settings: dict[str, Any]) -> Any:
+    try:
+        from matplotlib import rc_context
+    except ImportError as error:
+        raise UsageError(
+            f"a picture needs matplotlib ({error}); install it with: pip install 'cnn-costmodel[plot]'"
+        ) from error
+    style: Any = {
+        "font.family": "DejaVu Sans",
+        "font.size": 9.0,
+        "text.parse_math": False,  # names are not formulas: a $ in one is a $
+        "text.usetex": False,
+        **settings,
+    }
+    return rc_context(style)
+
+
+def _saved(figure: Any, kind: str, **options: Any) -> bytes:
+    out = io.BytesIO()
+    figure.savefig(out, format=kind, facecolor="white", **options)
+    return out.getvalue()
+
+
+def _draw(reuse: FeatureReuse) -> Any:
+    from matplotlib.figure import Figure
+
+    count = len(reuse.blocks)
+    if not 0 < count <= MOST:
+        problem = f"{count} blocks are too many to draw" if count else "it has no blocks to draw"
+        raise UsageError(f"{reuse.network}: {problem}; leave out --plot")
+    names = [_short(plain(block.name)) for block in reuse.blocks]
+    margin = 0.45 + _INCH * max(map(len, names))  # inches for names, at the left and below
+    side = min(max(0.3 * count, 3.6), 8.0)
+    width, height = margin + side + 1.1, margin + side + 0.75
+    figure = Figure(figsize=(width, height))
+    axes = figure.add_axes((margin / width, margin / height, side / width, side / height))
+    bar = figure.add_axes(((margin + side + 0.2) / width, margin / height, 0.16 / width, side / height))
+    shares = _percents(reuse)
+    image = axes.imshow(shares, cmap=_colours(), vmin=0, vmax=100, interpolation="nearest")
+    figure.colorbar(image, cax=bar, label="share of the source's channels, %").outline.set_visible(False)
+    bar.tick_params(length=0)
+    _ticks(axes, names)
+    _stages(axes, reuse)
+    if count <= PRINTED:
+        _print(axes, shares)
+    title = f"Feature reuse in {_short(plain(reuse.network), 60)}"
+    figure.text(0.15 / width, 1 - 0.3 / height, title, weight="bold", size=10.5)
+    figure.text(
+        0.15 / width, 1 - 0.52 / height, "Channels of a block's output that reach a later block unchanged", size=8
+    )
+    return figure
+
+
+def _percents(reuse: FeatureReuse) -> NDArray[np.float64]:
+    """Shares in percent; nothing (NaN) where the target is before the source."""
+    count = len(reuse.blocks)
+    shares = np.full((count, count), np.nan)
+    shares[np.triu_indices(count)] = 0.0
+    for i, row in enumerate(reuse.passed):
+        shares[i, i] = 100.0
+        for j in row:
+            shares[i, j] = 100.0 * reuse.share(i, j)
+    return shares
+
+
+def _colours() -> Any:
+    from matplotlib import colormaps
+
+    colours = colormaps["Blues"].copy()
+    colours.set_bad("white")
+    return colours
+
+
+def _ticks(axes: Any, names: list[str]) -> None:
+    step = -(-len(names) // NAMED)
+    places = range(0, len(names), step)
+    shown = [names[place] for place in places]
+    size = 8 if len(names) <= 26 else 6.5 if len(names) <= 40 else 5
+    axes.set_xticks(places, shown, rotation=90, size=size)
+    axes.set_yticks(places, shown, size=size)
+    axes.set_xlabel("target block")
+    axes.set_ylabel("source block")
+    axes.tick_params(length=0)
+    for side in ("top", "right", "bottom", "left"):
+        axes.spines[side].set_visible(False)
+
+
+def _stages(axes: Any, reuse: FeatureReuse) -> None:
+    """A frame around each run of blocks that pass channels on."""
+    from matplotlib.patches import Rectangle
+
+    for stage in reuse.stages:
+        if len(stage) > 1:
+            corner = (stage[0] - 0.5, stage[0] - 0.5)
+            axes.add_patch(Rectangle(corner, len(stage), len(stage), fill=False, edgecolor="#6b7580", linewidth=0.7))
+
+
+def _print(axes: Any, shares: NDArray[np.float64]) -> None:
+    """The percent in each cell that has some."""
+    for i, j in zip(*np.nonzero(np.nan_to_num(shares)), strict=True):
+        text = "<1" if shares[i, j] < 0.5 else f"{shares[i, j]:.0f}"
+        axes.text(j, i, text, ha="center", va="center", size=6.5, color="white" if shares[i, j] > 55 else "#1d2126")
+
+
+def _short(name: str, longest: int = _LONGEST_NAME) -> str:
+    """A name without its middle where it is long."""
+    if len(name) <= longest:
+        return name
+    half = (longest - 3) // 2
+    return f"{name[:half]}...{name[-half:]}"
