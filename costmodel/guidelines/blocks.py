@@ -16,8 +16,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-import networkx
-
 from costmodel.graph import Node
 from costmodel.guidelines.network import Network
 from costmodel.kernels import Kind
@@ -45,8 +43,65 @@ class Block:
 
 
 @dataclass(frozen=True)
+class _Tree:
+    """A tree of what dominates what: parents, and an interval for each vertex, inside which those below it lie."""
+
+    parent: Mapping[str, str]
+    span: Mapping[str, tuple[int, int]]
+
+    @staticmethod
+    def of(order: Iterable[str], before: Mapping[str, list[str]], root: str) -> _Tree:
+        """Immediate dominators of a directed graph without cycles, in one pass.
+
+        order: vertices so that each comes after those that lead to it; what the root does not lead to is left out.
+        An immediate dominator is the lowest common ancestor of the predecessors (Cooper, Harvey and Kennedy, 2001).
+        """
+        parent: dict[str, str] = {}
+        depth = {root: 0}
+        for vertex in order:
+            above = ""
+            for name in before[vertex]:
+                if name in depth:
+                    above = _meet(above, name, parent, depth) if above else name
+            if above:
+                parent[vertex], depth[vertex] = above, depth[above] + 1
+        return _Tree(parent, _spans(parent, root))
+
+    def is_below(self, low: str, high: str) -> bool:
+        """Whether a vertex is another's descendant, and not itself."""
+        (a, b), (c, d) = self.span[low], self.span[high]
+        return c < a and b < d
+
+
+def _meet(a: str, b: str, parent: Mapping[str, str], depth: Mapping[str, int]) -> str:
+    while a != b:
+        if depth[a] < depth[b]:
+            b = parent[b]
+        else:
+            a = parent[a]
+    return a
+
+
+def _spans(parent: Mapping[str, str], root: str) -> dict[str, tuple[int, int]]:
+    children: dict[str, list[str]] = {}
+    for child, above in parent.items():
+        children.setdefault(above, []).append(child)
+    span: dict[str, tuple[int, int]] = {}
+    stack = [(root, -1)]
+    for time in range(2 * len(parent) + 2):
+        vertex, began = stack.pop()
+        if began >= 0:
+            span[vertex] = (began, time)
+        else:
+            stack.append((vertex, time))
+            stack.extend((child, -1) for child in children.get(vertex, ()))
+    return span
+
+
+@dataclass(frozen=True)
 class _Flow:
-    """The operators' dataflow, with the trees of what dominates and what post-dominates each."""
+    """The operators' dataflow between the inputs and the outputs of a network, with what dominates each and what
+    each leads to in any case. nodes: in the order of execution."""
 
     nodes: Mapping[str, Node]
     place: Mapping[str, int]
@@ -58,68 +113,32 @@ class _Flow:
     @staticmethod
     def of(network: Network) -> _Flow:
         graph = network.graph
+        order = [node.name for node in graph.nodes]
         writer = {name: node.name for node in graph.nodes for name in node.outputs if name}
-        flow: networkx.DiGraph[str] = networkx.DiGraph()
-        flow.add_nodes_from((_SOURCE, _SINK))
+        writer.update(dict.fromkeys(graph.inputs, _SOURCE))
+        before: dict[str, list[str]] = {}
         for node in graph.nodes:
-            flow.add_edges_from((writer[name], node.name) for name in node.inputs if name in writer)
-            if not any(name in writer for name in node.inputs):
-                reads = any(name in graph.tensors and not graph.tensors[name].is_constant for name in node.inputs)
-                if reads:
-                    flow.add_edge(_SOURCE, node.name)
-        flow.add_edges_from((writer[name], _SINK) for name in graph.outputs if name in writer)
-        live = {_SOURCE, _SINK, *networkx.descendants(flow, _SOURCE)} & {
-            _SOURCE,
-            _SINK,
-            *networkx.ancestors(flow, _SINK),
-        }
-        flow = networkx.DiGraph(flow.subgraph(live))
-        order = {node.name: place for place, node in enumerate(graph.nodes)}
-        named = {node.name: node for node in graph.nodes if node.name in live}
-        return _Flow(
-            named,
-            order,
-            {name: list(flow.predecessors(name)) for name in flow},
-            {name: list(flow.successors(name)) for name in flow},
-            _Tree.of(networkx.immediate_dominators(flow, _SOURCE), _SOURCE),
-            _Tree.of(networkx.immediate_dominators(flow.reverse(copy=False), _SINK), _SINK),
+            before[node.name] = list(dict.fromkeys([writer[name] for name in node.inputs if name in writer]))
+        before[_SINK] = list(dict.fromkeys([writer[name] for name in graph.outputs if name in writer]))
+        dominators = _Tree.of([*order, _SINK], before, _SOURCE)
+        after: dict[str, list[str]] = {name: [] for name in (_SOURCE, *order)}
+        for name in (*order, _SINK):
+            before[name] = [one for one in before[name] if one in dominators.span]
+            if name in dominators.span:
+                for one in before[name]:
+                    after[one].append(name)
+        exits = _Tree.of([*reversed(order), _SOURCE], after, _SINK)
+        live = {node.name: node for node in graph.nodes if node.name in dominators.span and node.name in exits.span}
+        place = {name: index for index, name in enumerate(order)}
+        before, after = (
+            {name: [one for one in side[name] if one in live or one in (_SOURCE, _SINK)] for name in live}
+            for side in (before, after)
         )
+        return _Flow(live, place, before, after, dominators, exits)
 
     def is_between(self, above: str, name: str, join: str) -> bool:
         """Whether an operator leads only to `join` and comes only from `above`."""
         return self.exits.is_below(name, join) and self.dominators.is_below(name, above)
-
-
-@dataclass(frozen=True)
-class _Tree:
-    """A tree with an interval for each vertex, inside which those of all vertices below lie."""
-
-    parent: Mapping[str, str]
-    span: Mapping[str, tuple[int, int]]
-
-    @staticmethod
-    def of(parent: Mapping[str, str], root: str) -> _Tree:
-        children: dict[str, list[str]] = {}
-        for child, above in parent.items():
-            if child != root and above is not None:
-                children.setdefault(above, []).append(child)
-        span: dict[str, tuple[int, int]] = {}
-        clock = 0
-        stack: list[tuple[str, int]] = [(root, -1)]
-        while stack:
-            vertex, began = stack.pop()
-            clock += 1
-            if began >= 0:
-                span[vertex] = (began, clock)
-                continue
-            stack.append((vertex, clock))
-            stack.extend((child, -1) for child in children.get(vertex, ()))
-        return _Tree(parent, span)
-
-    def is_below(self, low: str, high: str) -> bool:
-        """Whether a vertex is another's descendant, and not itself."""
-        (a, b), (c, d) = self.span[low], self.span[high]
-        return c < a and b < d
 
 
 def blocks(network: Network, max_depth: int) -> list[Block]:
@@ -127,22 +146,30 @@ def blocks(network: Network, max_depth: int) -> list[Block]:
     if not any(kind in _CONVOLUTIONS for kind in network.kinds.values()):
         return []
     flow = _Flow.of(network)
+    regions: dict[str, list[str]] = {}
+    large: set[str] = set()
+    for name in flow.nodes:
+        if len(flow.before[name]) > 1:
+            region = _region(flow, name, large)
+            if region:
+                regions[name] = region
+            else:
+                large.add(name)
     found: list[Block] = []
     inside: set[str] = set()
-    for name in reversed(list(flow.nodes)):
-        if len(flow.before[name]) < 2 or name in inside:
-            continue
-        region = _region(flow, name)
-        block = None if region is None else _block(network, flow, region)
-        if block is None or block.depth > max_depth:
-            continue
-        found.append(block)
-        inside.update(node.name for node in block.operators)
+    for name in reversed(list(regions)):
+        block = None if name in inside else _block(network, flow, regions[name], max_depth)
+        if block is not None:
+            found.append(block)
+            inside.update(regions[name])
     return found[::-1]
 
 
-def _region(flow: _Flow, join: str) -> list[str] | None:
-    """What leads only to a join and comes only from what dominates it, the join first; None where that is too much."""
+def _region(flow: _Flow, join: str, large: Collection[str]) -> list[str]:
+    """What leads only to a join and comes only from what dominates it, the join first; empty where that is too much.
+
+    large: joins whose regions are; what holds one of them is.
+    """
     above = flow.dominators.parent[join]
     seen = {join}
     queue = [join]
@@ -152,22 +179,25 @@ def _region(flow: _Flow, join: str) -> list[str] | None:
                 continue
             seen.add(before)
             queue.append(before)
-        if len(queue) > _LARGEST:
-            return None
+            if before in large or len(queue) > _LARGEST:
+                return []
     return queue
 
 
-def _block(network: Network, flow: _Flow, region: list[str]) -> Block | None:
-    join = region[0]
+def _block(network: Network, flow: _Flow, region: list[str], max_depth: int) -> Block | None:
+    """A region as a block; None where it has no fragments, or more of them than a block has."""
     members = set(region) - _adaptors(network, flow, region)
-    members -= _projection(network, flow, members, join)
+    members -= _projection(network, flow, members, region[0])
     names = sorted(members, key=lambda name: flow.place[name])
     fragments = _fragments(network, flow, names)
     if not fragments or len(fragments) > _MOST:
         return None
-    depth, width = _shape(flow, names, fragments)
+    depth, waits = _order(flow, names, fragments)
+    if depth > max_depth:
+        return None
     operators = tuple(flow.nodes[name] for name in sorted(region, key=lambda name: flow.place[name]))
-    return Block(operators, tuple(tuple(flow.nodes[name] for name in one) for one in fragments), depth, width)
+    named = tuple(tuple(flow.nodes[name] for name in one) for one in fragments)
+    return Block(operators, named, depth, len(fragments) - _matched(waits))
 
 
 def _fragments(network: Network, flow: _Flow, names: Iterable[str]) -> list[tuple[str, ...]]:
@@ -194,8 +224,8 @@ def _only(flow: _Flow, name: str, side: Mapping[str, list[str]]) -> str:
     return side[name][0] if len(side[name]) == 1 else ""
 
 
-def _shape(flow: _Flow, names: list[str], fragments: list[tuple[str, ...]]) -> tuple[int, int]:
-    """How many fragments are one after the other at most, and of how many none waits for another (Dilworth)."""
+def _order(flow: _Flow, names: list[str], fragments: list[tuple[str, ...]]) -> tuple[int, list[int]]:
+    """How many fragments are one after the other at most, and for each those that it waits for, as bits."""
     ends = {one[-1]: index for index, one in enumerate(fragments)}
     earlier: dict[str, int] = {}  # operator -> the fragments that it waits for, as bits
     levels: dict[str, int] = {}
@@ -211,11 +241,12 @@ def _shape(flow: _Flow, names: list[str], fragments: list[tuple[str, ...]]) -> t
             mask |= 1 << ends[name]
             level += 1
         earlier[name], levels[name] = mask, level
-    return max(levels.values()), len(fragments) - _matched(waits)
+    return max(levels.values()), waits
 
 
 def _matched(waits: list[int]) -> int:
-    """Pairs in a largest matching of fragments with ones that they wait for, each once on either side."""
+    """Pairs in a largest matching of fragments with ones that they wait for, each once on either side: as many fewer
+    fragments than all are side by side (Dilworth's theorem)."""
     partner: dict[int, int] = {}
 
     def match(index: int, tried: set[int]) -> bool:
@@ -263,8 +294,6 @@ def _projection(network: Network, flow: _Flow, members: Collection[str], join: s
     """The path into an addition of two that has but one 1x1 convolution and poolings: a shortcut."""
     if network.kinds[join] is not Kind.ELEMENTWISE:
         return set()
-    while len(flow.before[join]) == 1:  # an activation after the addition
-        join = flow.before[join][0]
     if len(flow.before[join]) != 2:
         return set()
     paths = [_path(network, flow, members, start) for start in flow.before[join]]

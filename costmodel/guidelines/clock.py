@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -44,6 +44,11 @@ class Clock:
     def _factor(self) -> float:
         return self.total / self._raw_total if self._raw_total else 1.0
 
+    @cached_property
+    def _known(self) -> dict[Hashable, float]:
+        """What was asked before: networks repeat their layers."""
+        return {}
+
     def kernel(self, node: Node) -> KernelEstimate | None:
         """The kernel that an operator is part of; None where the runtime has none for it."""
         return self._kernels.get(node.name)
@@ -55,7 +60,10 @@ class Clock:
 
     def seconds(self, kernel: Kernel) -> float:
         """What a kernel takes that is not in the network, as part of a run of it."""
-        return float(kernel_seconds(kernel, self.platform)) * self._factor
+        key = (kernel.kind, kernel.loops, kernel.launches, kernel.repeat, kernel.cost)
+        if key not in self._known:
+            self._known[key] = float(kernel_seconds(kernel, self.platform)) * self._factor
+        return self._known[key]
 
     def change(self, before: Iterable[KernelEstimate], after: Weighted = ()) -> Change:
         """What the time loses when kernels of the network are replaced by others, each of these that many times."""
