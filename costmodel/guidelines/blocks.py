@@ -129,12 +129,11 @@ class _Flow:
                     after[one].append(name)
         exits = _Tree.of([*reversed(order), _SOURCE], after, _SINK)
         live = {node.name: node for node in graph.nodes if node.name in dominators.span and node.name in exits.span}
-        place = {name: index for index, name in enumerate(order)}
         before, after = (
             {name: [one for one in side[name] if one in live or one in (_SOURCE, _SINK)] for name in live}
             for side in (before, after)
         )
-        return _Flow(live, place, before, after, dominators, exits)
+        return _Flow(live, network.place, before, after, dominators, exits)
 
     def is_between(self, above: str, name: str, join: str) -> bool:
         """Whether an operator leads only to `join` and comes only from `above`."""
@@ -291,12 +290,11 @@ def _adaptor(network: Network, flow: _Flow, name: str, members: Collection[str])
 
 
 def _projection(network: Network, flow: _Flow, members: Collection[str], join: str) -> set[str]:
-    """The path into an addition of two that has but one 1x1 convolution and poolings: a shortcut."""
-    if network.kinds[join] is not Kind.ELEMENTWISE:
+    """The shortcut among two paths into an addition: the one that has but one 1x1 convolution, and poolings."""
+    starts = [name for name in members if any(before not in members for before in flow.before[name])]
+    if network.kinds[join] is not Kind.ELEMENTWISE or len(flow.before[join]) != 2 or len(starts) != 2:
         return set()
-    if len(flow.before[join]) != 2:
-        return set()
-    paths = [_path(network, flow, members, start) for start in flow.before[join]]
+    paths = [_path(network, flow, members, name) for name in flow.before[join]]
     short = [path for path in paths if path]
     return set(short[0]) if len(short) == 1 else set()
 

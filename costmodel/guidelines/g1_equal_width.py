@@ -15,10 +15,10 @@ the rest is time: in Table 1 of the paper blocks of a ratio of 1:12 run at half 
 GTX 1080 Ti.
 
 ## Example
-zoo:inverted_residual,resolution=28,cin=32,cout=32,expand=6
+zoo:paper_g1,c1=52,c2=312
 
 ## Use instead
-zoo:paper_g1,c1=78,c2=78,blocks=1,resolution=28
+zoo:paper_g1,c1=128,c2=128
 
 ## Where
 snapdragon810-neon-fp32-1t, gtx1080ti-cudnn7-fp32

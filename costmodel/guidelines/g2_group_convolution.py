@@ -15,7 +15,7 @@ quarter to half the speed of none on a GTX 1080 Ti.
 zoo:paper_g2,c=360,groups=8
 
 ## Use instead
-zoo:paper_g2,c=127,groups=1
+zoo:paper_g2,c=128,groups=1
 
 ## Where
 gtx1080ti-cudnn7-fp32, snapdragon810-neon-fp32-1t

@@ -12,10 +12,10 @@ own unless the runtime fuses it. FLOPs do not show them: in Figure 2 of the pape
 ShuffleNet V1's time on a GPU. Without its ReLU and its shortcut ResNet's unit is about 20 % faster (Table 4).
 
 ## Example
-zoo:inverted_residual,resolution=56,cin=24,cout=24,expand=6
+zoo:paper_g4
 
 ## Use instead
-zoo:paper_g1,c1=59,c2=59,blocks=1
+zoo:paper_g4,relu=false,shortcut=false
 
 ## Where
 snapdragon810-neon-fp32-1t, gtx1080ti-cudnn7-fp32
@@ -31,7 +31,7 @@ Ma et al., ECCV 2018, Section 2, G4: Table 4, and Figure 2.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from costmodel.graph import Node
@@ -44,116 +44,127 @@ from costmodel.predictor import KernelEstimate
 
 ELEMENTWISE = frozenset({Kind.DEPTHWISE, Kind.ELEMENTWISE, Kind.TRANSCENDENTAL, Kind.NORMALIZATION, Kind.MOVEMENT})
 
+_COPIES = frozenset({"Concat", "Split", "Slice", "Shuffle", "Transpose", "Gather"})
+_GATES = frozenset({"HardSwish", "HardSigmoid", "Sigmoid", "Swish", "Mish", "Gelu", "Mul"})
+_RELUS = frozenset({"Relu", "Clip", "PRelu", "LeakyRelu"})
+
+Own = tuple[KernelEstimate, ...]  # kernels that are element-wise by themselves: not what a layer does on its way out
+
 
 def breaches(network: Network, clocks: Sequence[Clock], options: Options) -> Iterator[Breach]:
     """One for each layer that is outweighed by what follows it, and one for the rest of the network."""
-    after: dict[str, list[Node]] = {}
-    first: list[Node] = []
-    for node in network.graph.nodes:
-        if network.kinds[node.name] in ELEMENTWISE:
-            owner = network.owners.get(node.name)
-            (first if owner is None else after.setdefault(owner.node.name, [])).append(node)
-    rest = list(first)
-    for name, nodes in after.items():
-        layer = network.layers[name]
-        if any(_ratio(layer, nodes, clock) >= options.min_ratio for clock in clocks):
-            yield _outweighed(network, layer, nodes, clocks)
-        else:
-            rest += nodes
-    rest = [node for node in rest if network.kinds[node.name] is not Kind.DEPTHWISE]
-    times = [sum(item.estimate.seconds for item in _own(clock, rest)) for clock in clocks]
-    if any(time >= options.min_total * clock.total > 0 for time, clock in zip(times, clocks, strict=True)):
-        yield _scattered(network, rest, clocks)
+    places = [_places(network, clock) for clock in clocks]
+    rest: list[list[KernelEstimate]] = [[] for _ in clocks]
+    for name in dict.fromkeys(name for place in places for name in place):
+        own = [tuple(place.get(name, ())) for place in places]
+        layer = network.layers.get(name)
+        if layer is not None and any(map(options.min_ratio.__le__, _ratios(layer, own, clocks))):
+            yield _outweighed(network, layer, own, clocks)
+            continue
+        for items, more in zip(rest, own, strict=True):
+            items.extend(item for item in more if item.kernel.kind is not Kind.DEPTHWISE)
+    own = [tuple(items) for items in rest]
+    if any(0 < _seconds(items) >= options.min_total * clock.total for items, clock in zip(own, clocks, strict=True)):
+        yield _scattered(network, own, clocks)
 
 
-def _own(clock: Clock, nodes: Iterable[Node]) -> tuple[KernelEstimate, ...]:
-    """The kernels that operators are the main ones of: what a layer does on its way out is the layer's."""
-    names = {node.name for node in nodes}
-    kernels = (item for item in clock.kernels(nodes) if item.kernel.kind is not Kind.VIEW)
-    return tuple(item for item in kernels if item.kernel.name in names)
+def _places(network: Network, clock: Clock) -> Mapping[str, list[KernelEstimate]]:
+    """The element-wise kernels by the layer that they follow, "" for those before the first."""
+    result: dict[str, list[KernelEstimate]] = {}
+    for item in clock.prediction.kernels:
+        if item.kernel.kind in ELEMENTWISE and item.kernel.operators:
+            owner = network.owners.get(item.kernel.operators[0].name)
+            result.setdefault("" if owner is None else owner.node.name, []).append(item)
+    return result
 
 
-def _ratio(layer: Layer, nodes: Sequence[Node], clock: Clock) -> float:
-    item = clock.kernel(layer.node)
-    time = sum(one.estimate.seconds for one in _own(clock, nodes))
-    return time / item.estimate.seconds if item is not None and item.estimate.seconds else 0.0
+def _seconds(items: Iterable[KernelEstimate]) -> float:
+    return float(sum(item.estimate.seconds for item in items))
 
 
-def _outweighed(network: Network, layer: Layer, nodes: list[Node], clocks: Sequence[Clock]) -> Breach:
-    ratios = {clock.platform.id: _ratio(layer, nodes, clock) for clock in clocks}
+def _ratios(layer: Layer, own: Sequence[Own], clocks: Sequence[Clock]) -> list[float]:
+    """Time of what follows a layer by that of the layer, on each platform."""
+    times = [clock.kernel(layer.node) for clock in clocks]
+    return [
+        _seconds(items) / item.estimate.seconds if item is not None and item.estimate.seconds else 0.0
+        for items, item in zip(own, times, strict=True)
+    ]
+
+
+def _outweighed(network: Network, layer: Layer, own: Sequence[Own], clocks: Sequence[Clock]) -> Breach:
+    ratios = {clock.platform.id: ratio for clock, ratio in zip(clocks, _ratios(layer, own, clocks), strict=True)}
     where = max(ratios, key=lambda id: ratios[id])
-    return Breach(
-        operators=tuple(nodes),
-        message=(
-            f"{_listed(network, nodes, clocks)} after {layer.node.name} ({layer.form}, {layer.c1} -> {layer.c2} "
-            f"channels) take {ratios[where]:.1f} times as long as it on {where}"
-        ),
-        suggestion=_advice(network, nodes),
-        evidence={
-            **_shares(network, nodes),
-            "layer": layer.node.name,
-            "ratio": ratios,
-            "time_share": _time_shares(nodes, clocks),
-        },
-        changes=tuple(clock.change(_own(clock, nodes)) for clock in clocks),
+    channels = f"{layer.c1} -> {layer.c2} channels"
+    message = (
+        f"{_listed(own)} after a {layer.form} ({channels}) take {ratios[where]:.1f} times as long as it on {where}"
     )
+    return _breach(network, own, clocks, message, {"layer": layer.node.name, "ratio": ratios})
 
 
-def _scattered(network: Network, nodes: list[Node], clocks: Sequence[Clock]) -> Breach:
-    shares = _time_shares(nodes, clocks)
+def _scattered(network: Network, own: Sequence[Own], clocks: Sequence[Clock]) -> Breach:
+    shares = {clock.platform.id: _seconds(items) / clock.total for items, clock in zip(own, clocks, strict=True)}
     where = max(shares, key=lambda id: shares[id])
+    message = f"{_listed(own)} over the whole network take {shares[where]:.0%} of its time on {where}"
+    return _breach(network, own, clocks, message, {})
+
+
+def _breach(
+    network: Network, own: Sequence[Own], clocks: Sequence[Clock], message: str, evidence: Mapping[str, Any]
+) -> Breach:
+    operators = _operators(network, own)
+    whole = network.graph.cost
+    mult_adds, access = (sum(getattr(node.cost, name) for node in operators) for name in ("mult_adds", "memory_access"))
+    pairs = list(zip(own, clocks, strict=True))
     return Breach(
-        operators=tuple(nodes),
-        message=(
-            f"{_listed(network, nodes, clocks)} over the whole network take {shares[where]:.0%} of its time on {where}"
-        ),
-        suggestion=_advice(network, nodes),
-        evidence={**_shares(network, nodes), "time_share": shares},
-        changes=tuple(clock.change(_own(clock, nodes)) for clock in clocks),
+        operators=operators,
+        message=message,
+        suggestion=_advice(own),
+        evidence={
+            **evidence,
+            "mult_adds": mult_adds,
+            "memory_access": access,
+            "mult_adds_share": mult_adds / whole.mult_adds if whole.mult_adds else 0.0,
+            "memory_access_share": access / whole.memory_access if whole.memory_access else 0.0,
+            "time_share": {clock.platform.id: _seconds(items) / clock.total for items, clock in pairs if clock.total},
+        },
+        changes=tuple(clock.change(items) for items, clock in pairs),
     )
 
 
-def _shares(network: Network, nodes: Iterable[Node]) -> dict[str, Any]:
-    whole = network.graph.cost
-    mult_adds, access = (sum(getattr(node.cost, name) for node in nodes) for name in ("mult_adds", "memory_access"))
-    return {
-        "mult_adds": mult_adds,
-        "memory_access": access,
-        "mult_adds_share": mult_adds / whole.mult_adds if whole.mult_adds else 0.0,
-        "memory_access_share": access / whole.memory_access if whole.memory_access else 0.0,
-    }
+def _operators(network: Network, own: Sequence[Own]) -> tuple[Node, ...]:
+    """The operators of kernels on any platform, in the order of execution."""
+    nodes = {node.name: node for items in own for item in items for node in item.kernel.operators}
+    return tuple(nodes[name] for name in sorted(nodes, key=network.place.__getitem__))
 
 
-def _time_shares(nodes: Sequence[Node], clocks: Sequence[Clock]) -> dict[str, float]:
-    return {
-        clock.platform.id: sum(item.estimate.seconds for item in _own(clock, nodes)) / clock.total if clock.total else 0
-        for clock in clocks
-    }
+def _listed(own: Sequence[Own]) -> str:
+    """What kernels are, with how many where there are several: depthwise convolution, 2 Clip, Add."""
+    heads = {item.kernel.name: item.kernel for items in own for item in items}
+    names = Counter(
+        "depthwise convolution" if kernel.kind is Kind.DEPTHWISE else kernel.op for kernel in heads.values()
+    )
+    shown = [
+        name if count == 1 else f"{count} {name}{'s' if name == 'depthwise convolution' else ''}"
+        for name, count in names.most_common()
+    ]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
-def _listed(network: Network, nodes: Sequence[Node], clocks: Sequence[Clock]) -> str:
-    """What the kernels of operators are, with how many where there are several: depthwise Conv, 2 Clip, Add."""
-    kernels = [item.kernel for clock in clocks for item in _own(clock, nodes)]
-    heads = {kernel.name: kernel for kernel in kernels}
-    names = Counter("depthwise Conv" if kernel.kind is Kind.DEPTHWISE else kernel.op for kernel in heads.values())
-    return ", ".join(name if count == 1 else f"{count} {name}" for name, count in names.items())
-
-
-def _advice(network: Network, nodes: Sequence[Node]) -> str:
-    """What to do about operators, by what they are."""
-    kinds = {network.kinds[node.name] for node in nodes}
-    types = {node.op_type for node in nodes}
+def _advice(own: Sequence[Own]) -> str:
+    """What to do about kernels, by what they are."""
+    kinds = {item.kernel.kind for items in own for item in items}
+    ops = {item.kernel.op for items in own for item in items}
     parts = []
     if Kind.DEPTHWISE in kinds:
-        parts.append("run depthwise convolutions on fewer channels, before a layer widens them")
-    if types & {"HardSwish", "HardSigmoid", "Sigmoid", "Swish", "Mish", "Gelu", "Erf"}:
-        parts.append("use ReLU, which runtimes fuse, where hard-swish, swish or a gate is not needed")
-    elif types & {"Relu", "Clip", "PRelu", "LeakyRelu"}:
-        parts.append("leave out activations where two layers follow one another")
-    if "BatchNormalization" in types:
-        parts.append("fold batch normalisation into the layer before it")
-    if types & {"Add", "Sum"}:
-        parts.append("add shortcuts on fewer channels")
-    if types & {"Concat", "Split", "Slice", "Transpose"}:
-        parts.append("let concat, shuffle and split be one copy, and copy fewer channels")
+        parts.append("run the depthwise convolution on fewer channels")
+    if ops & _GATES:
+        parts.append("use ReLU for what is not fused (hard-swish, swish, gates)")
+    if ops & _RELUS:
+        parts.append("leave out activations that are not needed, or let the runtime fuse them")
+    if "BatchNormalization" in ops:
+        parts.append("put batch normalisation behind a convolution, which it is folded into")
+    if ops & {"Add", "Sum"}:
+        parts.append("add shortcuts on fewer channels, or concatenate")
+    if ops & _COPIES:
+        parts.append("copy fewer channels: make concat, shuffle and split one operation")
     return "; ".join(parts) or "leave out what the design does not need"

@@ -116,10 +116,11 @@ class Layer:
 
 @dataclass(frozen=True)
 class Network:
-    """A graph with its layers. kinds: of every operator by name. layers: by the operator's name, in the order of
+    """A graph with its layers. place, kinds: of every operator by name. layers: by the operator's name, in the order of
     execution. owners: for every other operator the last layer that leads to it, None before the first."""
 
     graph: Graph
+    place: Mapping[str, int]
     kinds: Mapping[str, Kind]
     layers: Mapping[str, Layer]
     owners: Mapping[str, Layer | None]
@@ -162,7 +163,8 @@ class Network:
                     images.update(node.outputs)
             else:
                 keeps.update(dict.fromkeys(node.outputs))
-        return Network(graph, kinds, layers, owners)
+        place = {node.name: index for index, node in enumerate(graph.nodes)}
+        return Network(graph, place, kinds, layers, owners)
 
 
 def _source(graph: Graph, data: list[str], keeps: Mapping[str, Layer | None]) -> Layer | None:

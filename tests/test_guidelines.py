@@ -1,0 +1,366 @@
+"""The guidelines' rules: each on its own example, the paper's verdicts over the zoo, and the laws that prices obey."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import fields, replace
+from functools import cache
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import costmodel
+from costmodel import GraphBuilder, UsageError
+from costmodel.analysis import Analysis
+from costmodel.guidelines import RULES, Clock, Options, Review, Rule, Severity, chosen, find_rule, record, review
+from costmodel.guidelines.g1_equal_width import balanced
+from costmodel.guidelines.g2_group_convolution import growth
+from costmodel.guidelines.network import Network
+
+GPU, ARM = "gtx1080ti-cudnn7-fp32", "snapdragon810-neon-fp32-1t"
+PAPERS = (GPU, ARM)
+SECTIONS = ["What it does", "Why it is slow", "Example", "Use instead", "Where", "Options", "Reference"]
+
+
+@cache
+def analysis(model: str, platforms: tuple[str, ...] = PAPERS) -> Analysis:
+    return costmodel.analyze(model, platform=platforms)
+
+
+@cache
+def checked(model: str, platforms: tuple[str, ...] = PAPERS) -> Review:
+    return analysis(model, platforms).check()
+
+
+def broken(model: str, platforms: tuple[str, ...] = PAPERS) -> set[str]:
+    return {finding.guideline for finding in checked(model, platforms).findings}
+
+
+def clocks(of: Analysis) -> list[Clock]:
+    return [Clock(platform, what) for platform, what in zip(of.platforms, of.predictions, strict=True)]
+
+
+# Every rule is its own document
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_a_rule_documents_itself(rule: Rule) -> None:
+    assert list(rule.sections) == SECTIONS
+    assert all(rule.sections.values())
+    defaults = {one.name: one.default for one in fields(Options)}
+    for name, value in re.findall(
+        r"^(\w+): .*?\(([0-9.]+)\)\.$", rule.sections["Options"], flags=re.MULTILINE | re.DOTALL
+    ):
+        assert defaults[name] == float(value), name
+
+
+def test_every_option_of_a_rule_is_in_a_rules_document() -> None:
+    text = " ".join(rule.sections["Options"] for rule in RULES.values())
+    assert [one.name for one in fields(Options) if not one.name.endswith("_at") and one.name not in text] == []
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_a_rule_fires_on_its_example_and_is_silent_on_what_to_use_instead(rule: Rule) -> None:
+    platforms = tuple(rule.sections["Where"].split(", "))
+    example, instead = rule.sections["Example"], rule.sections["Use instead"]
+    assert rule.id in broken(example, platforms)
+    assert rule.id not in broken(instead, platforms)
+    for before, after in zip(
+        analysis(example, platforms).predictions, analysis(instead, platforms).predictions, strict=True
+    ):
+        assert after.latency.seconds < before.latency.seconds, before.platform
+
+
+# The paper's verdicts (Section 2, "Conclusion and Discussions")
+
+
+def test_shufflenet_v1_breaks_g2_and_g1() -> None:
+    assert {"G1", "G2"} <= broken("zoo:shufflenet_v1")
+
+
+def test_mobilenet_v2_breaks_g1_and_g4_and_neither_g2_nor_g3() -> None:
+    assert broken("zoo:mobilenet_v2") == {"G1", "G4"}
+
+
+FOUR_BRANCHES = "|nor_conv_3x3~0|+|nor_conv_1x1~0|nor_conv_3x3~1|+|skip_connect~0|none~1|avg_pool_3x3~2|"
+
+
+@pytest.mark.parametrize(
+    "model", ["zoo:nasnet_a_mobile", "zoo:pnasnet5_mobile", "zoo:googlenet", f"zoo:nasbench201,arch={FOUR_BRANCHES}"]
+)
+def test_found_and_inception_like_cells_break_g3(model: str) -> None:
+    assert "G3" in broken(model)
+    assert "G3" in broken(model, (GPU,))
+
+
+def test_resnet_and_plain_networks_do_not_break_g3() -> None:
+    for model in ("zoo:resnet50", "zoo:resnet18", "zoo:vgg16", "zoo:mobilenet_v1", "zoo:densenet121"):
+        assert "G3" not in broken(model), model
+
+
+# G1: Eq. 1
+
+
+WIDTH = st.integers(1, 300)
+
+
+def convolution(c1: int, c2: int, kernel: int = 1, groups: int = 1, size: int = 7, stride: int = 1) -> costmodel.Graph:
+    """One convolution between two others, so that neither end is the network's."""
+    g = GraphBuilder("one")
+    x = g.conv(g.input("x", (2, 8, size, size + 2)), c1 * groups, name="before")
+    x = g.conv(x, c2 * groups, kernel, groups=groups, stride=stride, name="it")
+    return g.build(g.conv(x, 8, name="after"))
+
+
+@settings(max_examples=50, deadline=None)
+@given(WIDTH, WIDTH)
+def test_the_bound_is_eq_1_and_holds_with_equality_for_equal_widths(c1: int, c2: int) -> None:
+    layer = Network.of(convolution(c1, c2)).layers["it"]
+    hw, b = 2 * 7 * 9, 2 * 7 * 9 * c1 * c2
+    assert layer.mult_adds == b
+    assert layer.memory_access == hw * (c1 + c2) + c1 * c2
+    assert layer.bound == math.ceil(round(2 * math.sqrt(hw * b) + b / hw, 6))
+    assert layer.memory_access >= layer.bound
+    assert (layer.memory_access == layer.bound) is (c1 == c2 or (math.sqrt(c1) - math.sqrt(c2)) ** 2 * hw < 1)
+
+
+@settings(max_examples=30, deadline=None)
+@given(WIDTH, WIDTH, st.sampled_from([1, 3]), st.sampled_from([1, 2]), st.sampled_from([1, 3]))
+def test_balanced_channels_reach_the_bound_at_the_same_mult_adds(
+    c1: int, c2: int, kernel: int, stride: int, groups: int
+) -> None:
+    layer = Network.of(convolution(c1, c2, kernel, groups, stride=stride)).layers["it"]
+    a, b = balanced(layer)
+    read, written = layer.positions
+    assert a * b == pytest.approx(c1 * c2)
+    assert groups * (read * a + written * b) + layer.weights == pytest.approx(layer.bound, abs=1)
+
+
+def test_a_strided_1x1_convolution_reads_what_it_uses() -> None:
+    layer = Network.of(convolution(8, 8, stride=2)).layers["it"]
+    assert layer.positions == (2 * 4 * 5,) * 2
+
+
+def widths(of: Review, guideline: str = "G1") -> list[list[tuple[int, int]]]:
+    found = [finding for finding in of.findings if finding.guideline == guideline and "layers" in finding.evidence]
+    found.sort(key=lambda finding: finding.evidence["layers"][0]["operator"])
+    return [[(layer["c1"], layer["c2"]) for layer in finding.evidence["layers"]] for finding in found]
+
+
+EVERYTHING = Options(note_at=0.0)
+
+
+def test_an_inverted_bottleneck_is_one_finding_of_its_expansion_and_projection() -> None:
+    found = Network.of(analysis("zoo:mobilenet_v2").graph)
+    breaches = list(RULES["G1"].breaches(found, clocks(analysis("zoo:mobilenet_v2")), EVERYTHING))
+    blocks = [breach for breach in breaches if len(breach.operators) == 2]
+    assert len(blocks) == 14
+    assert all(len({node.module.split(".")[1] for node in breach.operators}) == 1 for breach in blocks)
+    assert not any(breach.operators[0].name == "features.0.0" for breach in breaches), "an image has 3 channels"
+
+
+def test_a_bottleneck_is_seen_through_its_3x3_convolution() -> None:
+    g = GraphBuilder("bottleneck")
+    x = g.conv(g.input("x", (1, 256, 28, 28)), 256, 3, name="before")
+    y = g.relu(g.conv(x, 64, name="reduce"), "a")
+    y = g.relu(g.conv(y, 64, 3, name="inside"), "b")
+    graph = g.build(g.add(x, g.conv(y, 256, name="expand")))
+    (breach,) = RULES["G1"].breaches(Network.of(graph), [], EVERYTHING)
+    assert [node.name for node in breach.operators] == ["reduce", "expand"]
+
+
+def test_a_squeeze_is_one_finding_with_all_its_expansions() -> None:
+    network = Network.of(analysis("zoo:squeezenet1_1").graph)
+    found = [len(one.operators) for one in RULES["G1"].breaches(network, [], EVERYTHING)]
+    assert found.count(3) >= 4
+
+
+def test_the_last_layer_of_a_network_is_not_blamed_for_its_outputs() -> None:
+    g = GraphBuilder("segmentation")
+    x = g.conv(g.input("x", (1, 256, 65, 65)), 256, 3)
+    graph = g.build(g.upsample(g.conv(x, 21, name="classes"), 8))
+    assert list(RULES["G1"].breaches(Network.of(graph), [], EVERYTHING)) == []
+
+
+# G2: Eq. 2
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from([2, 3, 4, 8]), st.integers(2, 40), st.integers(1, 40))
+def test_memory_access_grows_as_eq_2_says(groups: int, cin: int, cout: int) -> None:
+    layer = Network.of(convolution(cin, cout, groups=groups)).layers["it"]
+    hw, b, c1 = 2 * 7 * 9, layer.mult_adds, groups * cin
+    access = [hw * c1 + b * g / c1 + b / hw for g in (1, groups)]
+    assert layer.memory_access == pytest.approx(access[1])
+    assert growth(layer) == pytest.approx(access[1] / access[0])
+    assert growth(layer) > 1
+
+
+def test_depthwise_convolutions_belong_to_g4() -> None:
+    graph = analysis("zoo:mobilenet_v1").graph
+    assert list(RULES["G2"].breaches(Network.of(graph), [], EVERYTHING)) == []
+    assert "G4" in broken("zoo:inverted_residual,resolution=56,cin=24,cout=24,expand=6")
+
+
+# Prices are what the changed network takes
+
+
+@pytest.mark.parametrize(
+    ("rule", "before", "after"),
+    [
+        ("G1", "zoo:paper_g1,c1=64,c2=256", "zoo:paper_g1,c1=128,c2=128"),
+        ("G2", "zoo:paper_g2,c=256,groups=4", "zoo:paper_g2,c=128,groups=1"),
+        ("G3", "zoo:paper_g3,c=64,fragments=4,arrangement=parallel", "zoo:paper_g3,c=128,fragments=1"),
+        ("G4", "zoo:paper_g4,c=32", "zoo:paper_g4,c=32,relu=false,shortcut=false"),
+    ],
+)
+@pytest.mark.parametrize("platform", [ARM, GPU, "raspberrypi4-ncnn-fp32-1t"])
+def test_the_price_is_what_the_network_saves_that_is_built_instead(
+    rule: str, before: str, after: str, platform: str
+) -> None:
+    old, new = analysis(before, (platform,)), analysis(after, (platform,))
+    found = review(old.graph, clocks(old), replace(EVERYTHING, min_total=0.0), chosen([rule]))
+    saved = old.predictions[0].latency.seconds - new.predictions[0].latency.seconds
+    assert found.totals[0].seconds == pytest.approx(saved, rel=1e-6)
+
+
+@pytest.mark.parametrize("model", ["zoo:mobilenet_v2", "zoo:shufflenet_v1", "zoo:googlenet", "zoo:ghostnet"])
+def test_findings_that_share_operators_are_added_once(model: str) -> None:
+    for index, total in enumerate(checked(model).totals):
+        alone = [finding.savings[index].seconds for finding in checked(model).findings]
+        assert max(0.0, *alone) <= total.seconds * (1 + 1e-9)
+        assert total.seconds <= sum(one for one in alone if one > 0) * 1.2
+        assert 0 <= total.share < 1
+        assert total.low <= total.seconds <= total.high
+
+
+def test_two_rules_on_the_same_layers_add_up_to_the_dearer_one() -> None:
+    model = "zoo:shufflenet_v1,groups=8"
+    both, alone = checked(model, (GPU,)), analysis(model, (GPU,)).check(select=["G2"])
+    layers = {node.name for one in both.findings if one.guideline == "G2" for node in one.operators}
+    shared = [
+        finding
+        for finding in both.findings
+        if finding.guideline == "G1" and not layers.isdisjoint(node.name for node in finding.operators)
+    ]
+    rest = analysis(model, (GPU,)).check(ignore=["G1"])
+    assert shared or both.totals[0].seconds == pytest.approx(rest.totals[0].seconds)
+    assert both.totals[0].seconds >= alone.totals[0].seconds
+
+
+# Severity, order, options
+
+
+def test_findings_are_sorted_and_weighed_by_the_share_that_they_save() -> None:
+    options = Options()
+    for finding in checked("zoo:ghostnet").findings:
+        level = (
+            Severity.ERROR
+            if finding.share >= options.error_at
+            else Severity.WARNING
+            if finding.share >= options.warning_at
+            else Severity.NOTE
+        )
+        assert finding.severity is level or "vector" in finding.evidence
+        assert finding.share >= options.note_at
+    shares = [finding.share for finding in checked("zoo:ghostnet").findings]
+    assert shares == sorted(shares, reverse=True)
+
+
+def test_thresholds_move_findings_between_severities() -> None:
+    strict = analysis("zoo:mobilenet_v2").check(Options(error_at=0.002, warning_at=0.001, note_at=0.001))
+    assert {finding.severity for finding in strict.findings if finding.share >= 0.002} == {Severity.ERROR}
+    lax = analysis("zoo:mobilenet_v2").check(Options(error_at=0.9, warning_at=0.9, note_at=0.9))
+    assert lax.findings == ()
+    assert lax.worst() is None
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"error_at": -0.1}, "error_at"),
+        ({"error_at": 0.01}, "warning_at"),
+        ({"max_fragments": 2.5}, "max_fragments"),
+        ({"min_ratio": float("nan")}, "min_ratio"),
+        ({"min_excess": True}, "min_excess"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused_by_name(given: dict[str, float], named: str) -> None:
+    with pytest.raises(UsageError, match=named):
+        Options(**given)  # type: ignore[arg-type]
+
+
+def test_rules_are_selected_by_id_and_by_name() -> None:
+    assert [rule.id for rule in chosen(["g3", "equal-width"])] == ["G1", "G3"]
+    assert [rule.id for rule in chosen(ignore=["G1", "G4"])] == ["G2", "G3"]
+    assert find_rule("elementwise").id == "G4"
+    with pytest.raises(UsageError, match="G5"):
+        find_rule("G5")
+    with pytest.raises(UsageError, match="no guideline is left"):
+        chosen(["G1"], ["G1"])
+
+
+def test_channels_that_fill_no_vector_are_a_note_where_the_platform_pays_for_them() -> None:
+    ncnn = "raspberrypi4-ncnn-fp32-1t"
+    (finding,) = (one for one in checked("zoo:shufflenet_v2", (ncnn,)).findings if "vector" in one.evidence)
+    assert finding.severity is Severity.NOTE
+    assert (finding.evidence["channels"], finding.evidence["filled"]) == (58, 60)
+    assert finding.savings[0].seconds > 0
+    wide = checked("zoo:shufflenet_v2,width=1.5", (ncnn,)).findings  # 88, 176, 352 channels
+    assert not any("vector" in one.evidence for one in wide)
+
+
+# Any network
+
+
+def test_a_network_without_convolutions_has_a_review() -> None:
+    g = GraphBuilder("dense")
+    x = g.input("x", (4, 16))
+    graph = g.build(g.softmax(g.linear(g.relu(g.linear(x, 64, name="a")), 10, name="b")))
+    assert costmodel.analyze(graph, platform=PAPERS).check().worst() in (None, *Severity)
+    g = GraphBuilder("nothing")
+    graph = g.build(g.relu(g.input("x", (1, 3, 8, 8))))
+    found = costmodel.analyze(graph, platform=ARM).check()
+    assert {finding.guideline for finding in found.findings} <= {"G4"}
+
+
+def test_symbols_and_populations_are_refused_with_the_remedy() -> None:
+    with pytest.raises(UsageError, match="name a platform"):
+        costmodel.analyze("zoo:mobilenet_v1").check()
+    import numpy as np
+
+    from costmodel.zoo import load
+
+    column = load("zoo:mobilenet_v1", batch=np.array([1, 2]))
+    with pytest.raises(UsageError, match="columns or symbols"):
+        costmodel.analyze(column, platform=ARM).check()
+
+
+def test_a_record_is_plain_and_has_what_the_contract_names() -> None:
+    import json
+
+    for finding in checked("zoo:ghostnet").findings:
+        entry = json.loads(json.dumps(record(finding)))
+        assert set(entry) >= {
+            "guideline", "severity", "operators", "message", "evidence", "saving_ms", "suggestion",
+        }  # fmt: skip
+        assert set(entry["saving_ms"]) == set(PAPERS)
+        assert entry["operators"]
+
+
+def test_a_review_is_the_same_each_time() -> None:
+    first, second = (costmodel.analyze("zoo:ghostnet", platform=PAPERS).check() for _ in range(2))
+    assert [record(one) for one in first.findings] == [record(one) for one in second.findings]
+
+
+def test_twenty_thousand_operators_are_reviewed() -> None:
+    g = GraphBuilder("long")
+    x = g.input("x", (1, 16, 8, 8))
+    y = x
+    for index in range(5000):
+        z = g.relu(g.conv(y, 32, name=f"a{index}"), f"r{index}")
+        y = g.add(y if index % 2 else x, g.conv(z, 16, name=f"b{index}"), f"s{index}")
+    found = costmodel.analyze(g.build(y), platform=ARM).check(EVERYTHING)
+    assert found.totals[0].seconds >= 0
