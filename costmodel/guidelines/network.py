@@ -131,6 +131,7 @@ class Network:
         tensors = graph.tensors
         found = {node.name: kind_of(node, tensors) for node in graph.nodes}
         kinds = {name: kind for name, (kind, _) in found.items()}
+        places = {name: place for place, name in enumerate(kinds)}
         last = _leaving(graph, kinds)
         layers: dict[str, Layer] = {}
         owners: dict[str, Layer | None] = {}
@@ -163,8 +164,7 @@ class Network:
                     images.update(node.outputs)
             else:
                 keeps.update(dict.fromkeys(node.outputs))
-        place = {node.name: index for index, node in enumerate(graph.nodes)}
-        return Network(graph, place, kinds, layers, owners)
+        return Network(graph, places, kinds, layers, owners)
 
 
 def _source(graph: Graph, data: list[str], keeps: Mapping[str, Layer | None]) -> Layer | None:
