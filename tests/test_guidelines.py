@@ -18,6 +18,7 @@ from costmodel.guidelines import RULES, Clock, Options, Review, Rule, Severity, 
 from costmodel.guidelines.g1_equal_width import balanced
 from costmodel.guidelines.g2_group_convolution import growth
 from costmodel.guidelines.network import Network
+from costmodel.guidelines.remedies import resized
 
 GPU, ARM = "gtx1080ti-cudnn7-fp32", "snapdragon810-neon-fp32-1t"
 PAPERS = (GPU, ARM)
@@ -364,3 +365,17 @@ def test_twenty_thousand_operators_are_reviewed() -> None:
         y = g.add(y if index % 2 else x, g.conv(z, 16, name=f"b{index}"), f"s{index}")
     found = costmodel.analyze(g.build(y), platform=ARM).check(EVERYTHING)
     assert found.totals[0].seconds >= 0
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(1, 500), st.floats(1, 500), st.sampled_from([ARM, GPU]))
+def test_a_resized_layer_has_the_mult_adds_that_it_is_asked_for(cin: float, cout: float, platform: str) -> None:
+    (clock,) = clocks(analysis("zoo:paper_g1", (platform,)))
+    kernel = clock.prediction.kernels[0].kernel
+    assert kernel.loops is not None
+    near = [(weight, one.loops) for weight, one in resized(kernel, cin, cout, clock.platform.machine)]
+    assert sum(weight for weight, _ in near) == pytest.approx(1)
+    assert all(weight > 0 for weight, _ in near)
+    assert sum(weight * loops.cin * loops.cout for weight, loops in near if loops) == pytest.approx(cin * cout)
+    if min(cin, cout) >= clock.platform.machine.vector:
+        assert all(loops.cin % clock.platform.machine.vector == 0 for _, loops in near if loops)

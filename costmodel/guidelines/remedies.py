@@ -18,8 +18,8 @@ def resized(kernel: Kernel, cin: float, cout: float, machine: Machine, groups: i
     vectors, weighted so that it has the mult-adds of cin x cout.
     """
     step = machine.vector if min(cin, cout) >= machine.vector else 1
-    low, high = ((max(step * rounded(c / step), 1) for c in (cin, cout)) for rounded in (math.floor, math.ceil))
-    (low_in, low_out), (high_in, high_out) = low, high
+    low_in, low_out = (max(step * math.floor(c / step), 1) for c in (cin, cout))
+    high_in, high_out = (max(step * math.ceil(c / step), 1) for c in (cin, cout))
     least, most = low_in * low_out, high_in * high_out
     share = (most - cin * cout) / (most - least) if most > least else 1.0
     pairs = ((share, low_in, low_out), (1 - share, high_in, high_out))
