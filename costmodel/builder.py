@@ -237,7 +237,10 @@ class GraphBuilder(GraphAssembler):
 
     def slice(self, x: TensorSpec, start: Dim, end: Dim, axis: int = 1, name: str = "slice") -> TensorSpec:
         """The elements from start to before end along an axis; channels by default."""
-        return self._one("Slice", (x, *(self.values((value,)) for value in (start, end, axis))), name)
+        numbers = {"start": start, "end": end, "axis": axis}
+        return self._one(
+            "Slice", (x, *(self.values((one,), name=f"{name}.{key}") for key, one in numbers.items())), name
+        )
 
     def gather(self, x: TensorSpec, count: Dim, axis: int = 1, name: str = "gather") -> TensorSpec:
         """`count` elements along an axis, in an order that is stored with the weights; channels by default."""

@@ -6,10 +6,8 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from costmodel.analysis import analyze
-from costmodel.cli.analyze import _check_model, _named_shapes, _named_sizes, _named_values, _size
+from costmodel.cli.inputs import add_model, analyzed
 from costmodel.cli.output import terminal_width, use_color, write
-from costmodel.cli.progress import busy
 from costmodel.errors import UsageError
 from costmodel.reuse import FeatureReuse, feature_reuse
 from costmodel.writing import write_whole
@@ -20,21 +18,7 @@ PICTURES = (".svg", ".png")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
-    parser.add_argument("model", metavar="MODEL", help="a .onnx file, or zoo:NAME[,key=value...]")
-    inputs = parser.add_argument_group("inputs", "As in `costmodel analyze`.")
-    inputs.add_argument("--batch", type=_size, metavar="N", help="the leading dim of every input")
-    inputs.add_argument("--dim", action="append", default=[], metavar="NAME=N", help="the size of a free dim")
-    inputs.add_argument(
-        "--shape", action="append", default=[], metavar="INPUT=1x3x224x224", help="the whole shape of an input"
-    )
-    inputs.add_argument(
-        "--value",
-        action="append",
-        default=[],
-        metavar="INPUT=2,3",
-        help="what an input holds, where shapes are computed from it",
-    )
-    inputs.add_argument("--strict-dims", action="store_true", help="refuse free dims instead of assuming sizes")
+    add_model(parser)
     output = parser.add_argument_group("output")
     output.add_argument("--format", choices=FORMATS, default="text", help="text is the default")
     output.add_argument("-o", "--output", metavar="FILE", help="write to FILE instead of stdout")
@@ -48,17 +32,8 @@ def run(options: argparse.Namespace) -> int:
     if options.plot is not None and Path(options.plot).suffix.lower() not in PICTURES:
         ending = Path(options.plot).suffix or "no ending"
         raise UsageError(f"--plot {options.plot}: {ending} is not known; end it in {' or '.join(PICTURES)}")
-    _check_model(options.model)
-    with busy(f"Analyzing {options.model}"):
-        analysis = analyze(
-            options.model,
-            dims=dict(_named_sizes(options.dim)),
-            shapes=dict(_named_shapes(options.shape)),
-            batch=options.batch,
-            values=dict(_named_values(options.value)),
-            strict_dims=options.strict_dims,
-        )
-        reuse = replace(feature_reuse(analysis.graph), network=analysis.model)
+    analysis = analyzed(options)
+    reuse = replace(feature_reuse(analysis.graph), network=analysis.model)
     if options.plot is not None:
         _plot(reuse, options.plot)
     write(_rendered(reuse, options), options.output)

@@ -19,7 +19,7 @@ NAMED = 60  # blocks up to which every one is named; of more, some
 MOST = 1000  # blocks that are drawn
 
 _LONGEST_NAME = 34  # characters; of longer ones the middle is left out
-_INCH = 0.075  # an 8-point character's width
+_INCH = 0.0094  # a character's width for each point of its size
 
 
 def svg(reuse: FeatureReuse) -> str:
@@ -65,17 +65,18 @@ def _draw(reuse: FeatureReuse) -> Any:
         problem = f"{count} blocks are too many to draw" if count else "it has no blocks to draw"
         raise UsageError(f"{reuse.network}: {problem}; leave out --plot")
     names = [_short(plain(block.name)) for block in reuse.blocks]
-    margin = 0.45 + _INCH * max(map(len, names))  # inches for names, at the left and below
+    points = 8 if count <= 26 else 6.5 if count <= 40 else 5
+    margin = 0.45 + _INCH * points * max(map(len, names))  # inches for names, at the left and below
     side = min(max(0.3 * count, 3.6), 8.0)
     width, height = margin + side + 1.1, margin + side + 0.75
     figure = Figure(figsize=(width, height))
     axes = figure.add_axes((margin / width, margin / height, side / width, side / height))
     bar = figure.add_axes(((margin + side + 0.2) / width, margin / height, 0.16 / width, side / height))
     shares = _percents(reuse)
-    image = axes.imshow(shares, cmap=_colours(), vmin=0, vmax=100, interpolation="nearest")
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100, interpolation="nearest")
     figure.colorbar(image, cax=bar, label="share of the source's channels, %").outline.set_visible(False)
     bar.tick_params(length=0)
-    _ticks(axes, names)
+    _ticks(axes, names, points)
     _stages(axes, reuse)
     if count <= PRINTED:
         _print(axes, shares)
@@ -99,21 +100,12 @@ def _percents(reuse: FeatureReuse) -> NDArray[np.float64]:
     return shares
 
 
-def _colours() -> Any:
-    from matplotlib import colormaps
-
-    colours = colormaps["Blues"].copy()
-    colours.set_bad("white")
-    return colours
-
-
-def _ticks(axes: Any, names: list[str]) -> None:
+def _ticks(axes: Any, names: list[str], points: float) -> None:
     step = -(-len(names) // NAMED)
     places = range(0, len(names), step)
     shown = [names[place] for place in places]
-    size = 8 if len(names) <= 26 else 6.5 if len(names) <= 40 else 5
-    axes.set_xticks(places, shown, rotation=90, size=size)
-    axes.set_yticks(places, shown, size=size)
+    axes.set_xticks(places, shown, rotation=90, size=points)
+    axes.set_yticks(places, shown, size=points)
     axes.set_xlabel("target block")
     axes.set_ylabel("source block")
     axes.tick_params(length=0)

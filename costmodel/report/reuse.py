@@ -14,11 +14,12 @@ from costmodel.report.names import plain
 from costmodel.report.tables import NARROWEST, Name, table, to_text
 from costmodel.reuse import FeatureReuse
 
-AHEAD = 6  # distances that fit a terminal beside a name
+AHEAD = 6  # distances in the table at most; fewer on a terminal that names leave no room for
 MOST_ROWS = 200  # blocks in the table; CSV has all
 
 _SHADES = ((1.0, "█"), (0.5, "▓"), (0.25, "▒"), (0.0, "░"))  # from this share on; 0: above it
 _NONE = "·"
+_FIXED, _EACH = 22, 7  # columns of the table beside names: of all numbers but distances, and of each of these
 _LEGEND = "█ all  ▓ half or more  ▒ a quarter or more  ░ less  · none"
 
 
@@ -36,7 +37,7 @@ def render(reuse: FeatureReuse, width: int | None = None, color: bool = False) -
         Text("Feature reuse: channels of a block that are unchanged in a later one's output."),
         Text(),
         Text("By block", "bold"),
-        _blocks(reuse),
+        _blocks(reuse, width),
         *([Text(_cut(reuse), "dim")] if len(reuse.blocks) > MOST_ROWS else []),
         Text(),
         Text("Share of the source's channels that are in the target, in percent", "bold"),
@@ -61,10 +62,12 @@ def _cut(reuse: FeatureReuse) -> str:
     return f"The first {MOST_ROWS} of {len(reuse.blocks)} blocks; --format csv has all."
 
 
-def _blocks(reuse: FeatureReuse) -> RenderableType:
+def _blocks(reuse: FeatureReuse, width: int | None) -> RenderableType:
     """How many channels each block makes, and how many of its own are in the blocks after it."""
     furthest = max(j - i for i, row in enumerate(reuse.passed) for j in row)
-    ahead = range(1, min(furthest, AHEAD) + 1)
+    longest = max(len(block.name) for block in reuse.blocks[:MOST_ROWS])
+    room = AHEAD if width is None else max((max(width, NARROWEST) - longest - _FIXED) // _EACH, 2)
+    ahead = range(1, min(furthest, AHEAD, room) + 1)
     result = table("", "block", "channels", "new", *(f"in +{distance}" for distance in ahead))
     result.columns[0].justify = "right"
     result.columns[1].justify, result.columns[1].no_wrap = "left", False

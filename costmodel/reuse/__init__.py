@@ -29,9 +29,9 @@ def feature_reuse(graph: Graph) -> FeatureReuse:
     joins: list[tuple[Node, int]] = []
     features: list[Runs] = []
     for name, channels in followed(graph, steps):
-        if name in ends:
-            joins.append((ends[name], channels.ids.size))
-            features.append(runs(channels.ids))
+        if name in ends and channels.ids.size:
+            joins.append((ends[name], channels.of_image().size))
+            features.append(runs(channels.of_image()))
     passed, made = shared(features)
     return FeatureReuse(graph.name, _blocks(joins), passed, made, graph.notes)
 

@@ -54,17 +54,19 @@ def _is_join(graph: Graph, unit: Unit) -> bool:
 
 def _end(graph: Graph, join: Unit, readers: Mapping[str, list[Unit]]) -> str | None:
     """The output of a join's block; None where the join is inside another one's block."""
-    name = join.writes[0]
+    name = end = join.writes[0]
     while len(readers.get(name, ())) == 1 and name not in graph.outputs:
         (unit,) = readers[name]
         if unit.op in _PARTS:
-            return name
+            return end
         if _is_join(graph, unit):
             return None
-        if unit.op not in MOVES and not _is_unary(graph, unit):
-            return join.writes[0]
         name = unit.writes[0]
-    return name if readers.get(name) else join.writes[0]
+        if _is_unary(graph, unit):
+            end = name
+        elif unit.op not in MOVES:
+            return join.writes[0]
+    return end if readers.get(name) else join.writes[0]
 
 
 def _is_unary(graph: Graph, unit: Unit) -> bool:

@@ -8,6 +8,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from costmodel.graph import Graph, Node, TensorSpec
 from costmodel.kernels.flow import same_shape
@@ -20,6 +21,7 @@ MOST = 1 << 20  # channels of a tensor that are followed; of one that has more, 
 BY_ELEMENT = frozenset({Kind.ELEMENTWISE, Kind.TRANSCENDENTAL, Kind.NORMALIZATION})  # keep channels where they are
 
 _IMAGE = 1 << 40  # added to a channel's number for each image of a batch, where a view mixes images and channels
+_MIXED = 1 << 61  # added where channels of several images are in one place
 _LAST = frozenset({"MatMul", "NhwcConv", "NhwcFusedConv", "NhwcMaxPool"})  # channels are the last dim
 
 
@@ -46,13 +48,28 @@ class Channels:
             ids = ids + (np.arange(size) * _IMAGE).reshape(-1, *(1,) * self.ids.ndim)
         return Channels(axes, ids)
 
+    def without_single_places(self) -> Channels:
+        """The same without the axes that have only one place, which tell nothing."""
+        axes = tuple(axis for axis, size in zip(self.axes, self.ids.shape, strict=True) if size != 1)
+        return Channels(axes, self.ids.reshape([size for size in self.ids.shape if size != 1]))
+
     def settled(self) -> Channels:
         """The same without the axis of the images, where all of them have their channels in the same places."""
-        if self.axes[:1] != (0,) or len(self.axes) == 1 or self.ids.shape[0] < 2:
-            return self
+        return Channels(self.axes[1:], self.ids[0]) if self._has_images() and self._in_place().all() else self
+
+    def of_image(self) -> Ids:
+        """The channels of each image; those that are not in the same place in all images are none of before."""
+        return np.where(self._in_place(), self.ids[0], self.ids[0] + _MIXED) if self._has_images() else self.ids
+
+    def _has_images(self) -> bool:
+        return self.axes[:1] == (0,) and len(self.axes) > 1 and self.ids.shape[0] > 1
+
+    def _in_place(self) -> NDArray[np.bool_]:
+        """For each place of an image whether all images have the same channel of theirs there."""
+        if not self._has_images():
+            return np.ones(self.ids.shape, bool)
         images = (np.arange(self.ids.shape[0]) * _IMAGE).reshape(-1, *(1,) * (self.ids.ndim - 1))
-        same = np.array_equal(self.ids, self.ids[:1] + images)
-        return Channels(self.axes[1:], self.ids[0]) if same else self
+        return np.asarray((self.ids == self.ids[:1] + images).all(axis=0))
 
 
 Parts = list[Channels | None]
@@ -105,7 +122,7 @@ def _axes(graph: Graph, unit: Unit, live: Mapping[str, Channels]) -> tuple[int, 
         out = graph.tensors.get(unit.writes[0])
         for name in unit.reads:
             if name in live and same_shape(graph.tensors[name], out):
-                return live[name].axes
+                return live[name].axes or (1,)
     return (-1,) if node.op_type in _LAST or node.domain == "com.ms.internal.nhwc" else (1,)
 
 
@@ -113,9 +130,9 @@ def _moved(graph: Graph, unit: Unit, live: Mapping[str, Channels]) -> Parts:
     """What an operator writes, as far as it moves channels."""
     move = MOVES.get(unit.op)
     nothing: Parts = [None] * len(unit.writes)
-    if move is None:
-        return nothing
     node = unit.nodes[0]
+    if move is None or not node.inputs or not shape_of(graph, node.inputs[0]):
+        return nothing
     if not all(isinstance(dim, int) for name in (*node.inputs, *node.outputs) for dim in shape_of(graph, name)):
         return nothing
     parts = move(graph, node, [live.get(name) for name in node.inputs])
@@ -128,6 +145,7 @@ def _viewed(graph: Graph, node: Node, parts: Parts) -> Parts:
     channels = parts[0]
     if channels is None or prod(old) != prod(new) or 0 in old:
         return []
+    channels = channels.without_single_places()
     axes: list[int] = []
     for before, after in _matching(old, new):
         if not set(before) & set(channels.axes):
@@ -179,9 +197,10 @@ def _joined(graph: Graph, node: Node, parts: Parts) -> Parts:
 
 def _split(graph: Graph, node: Node, parts: Parts) -> Parts:
     at = axis_of(graph, node)
-    channels = parts[0]
+    size = shape_of(graph, node.inputs[0])[at]
+    channels = None if parts[0] is None else parts[0].along(at, size)
     sizes = [(*shape_of(graph, name), *(0,) * (at + 1))[at] if name else 0 for name in node.outputs]
-    if channels is None or at not in channels.axes or sum(sizes) != shape_of(graph, node.inputs[0])[at]:
+    if channels is None or sum(sizes) != size:
         return []
     place = channels.axes.index(at)
     return [Channels(channels.axes, ids) for ids in np.split(channels.ids, np.cumsum(sizes)[:-1], place)]
@@ -198,7 +217,7 @@ def _sliced(graph: Graph, node: Node, parts: Parts) -> Parts:
         axis %= len(shape)
         size = shape[axis]
         if step < 0:  # backwards from before the first element ONNX starts at the first
-            start, end = max(start, -size), None if end < -size else end
+            start = max(start, -size)
         if axis in channels.axes:
             cut = [slice(None)] * channels.ids.ndim
             cut[channels.axes.index(axis)] = slice(start, end, step)
@@ -209,12 +228,13 @@ def _sliced(graph: Graph, node: Node, parts: Parts) -> Parts:
 
 
 def _gathered(graph: Graph, node: Node, parts: Parts) -> Parts:
-    at, spec = axis_of(graph, node, default=0), graph.tensors.get(node.inputs[1])
+    at, spec = axis_of(graph, node), graph.tensors.get(node.inputs[1])
     size = shape_of(graph, node.inputs[0])[at]
     channels = parts[0].along(at, size) if parts[0] is not None and size else None
     if channels is None or spec is None or spec.value is None:
         return []
     index = np.asarray(spec.value).astype(np.int64)
+    index = index.reshape([int(dim) for dim in shape_of(graph, node.inputs[1])])
     if index.size and not (-size <= index.min() and index.max() < size):
         return []
     ids = np.take(channels.ids, index, channels.axes.index(at))
@@ -229,9 +249,9 @@ def shape_of(graph: Graph, name: str) -> tuple[Any, ...]:
     return () if spec is None else spec.shape or ()
 
 
-def axis_of(graph: Graph, node: Node, default: int | None = None) -> int:
+def axis_of(graph: Graph, node: Node) -> int:
     """The dim along which an operator works, counted from the front."""
-    missing = default if default is not None else int(node.op_type == "Concat")
+    missing = int(node.op_type == "Concat")  # as in the first operator sets
     return int(node.attributes.get("axis", missing)) % max(len(shape_of(graph, node.inputs[0])), 1)
 
 
