@@ -101,6 +101,44 @@ def test_resnet_and_plain_networks_do_not_break_g3() -> None:
         assert "G3" not in broken(model), model
 
 
+# Table 8's networks by their mult-adds, in millions; those of the paper's second half, that the verdicts are about.
+CLASSES = {
+    40: [
+        "shufflenet_v2,width=0.5", "mobilenet_v1,width=0.25", "mobilenet_v2,width=0.15,thin=true",
+        "mobilenet_v2,resolution=160,width=0.4,thin=true", "shufflenet_v1,width=0.5",
+        "shufflenet_v1,width=0.5,groups=1",
+    ],
+    140: [
+        "shufflenet_v2", "mobilenet_v1,width=0.5", "mobilenet_v2,width=0.6,thin=true",
+        "mobilenet_v2,resolution=192,width=0.75,thin=true", "shufflenet_v1", "shufflenet_v1,groups=1",
+    ],
+    300: [
+        "shufflenet_v2,width=1.5", "mobilenet_v1,width=0.75", "mobilenet_v2", "shufflenet_v1,width=1.5",
+        "shufflenet_v1,width=1.5,groups=1", "igcv3",
+    ],
+    500: [
+        "shufflenet_v2,width=2.0", "mobilenet_v1", "mobilenet_v2,width=1.4", "shufflenet_v1,width=2.0",
+        "shufflenet_v1,width=2.0,groups=1", "igcv3,width=1.4", "nasnet_a_mobile", "pnasnet5_mobile",
+    ],
+}  # fmt: skip
+# On the ARM core thin depthwise convolutions outweigh their neighbours in the narrowest ShuffleNet V2, too. MobileNet
+# V1 is a plain chain of wide layers, which breaks no guideline much (the paper finds it the faster one on the GPU).
+CHEAPER = {(ARM, 40): {"mobilenet_v1,width=0.25"}}
+
+
+@pytest.mark.parametrize("platform", PAPERS)
+@pytest.mark.parametrize("millions", CLASSES)
+def test_shufflenet_v2_has_the_fewest_and_cheapest_findings_of_its_class(millions: int, platform: str) -> None:
+    serious, shares = {}, {}
+    for model in CLASSES[millions]:
+        found = checked(f"zoo:{model}", (platform,))
+        serious[model] = sum(finding.severity is not Severity.NOTE for finding in found.findings)
+        shares[model] = found.totals[0].share
+    own, *others = CLASSES[millions]
+    assert serious[own] <= min(serious.values())
+    assert {model for model in others if shares[model] < shares[own] - 0.01} == CHEAPER.get((platform, millions), set())
+
+
 # G1: Eq. 1
 
 

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from costmodel.graph import Node
 from costmodel.kernels import Kind
+
+if TYPE_CHECKING:  # a clock gives savings
+    from costmodel.guidelines.clock import Clock
 
 
 class Severity(StrEnum):
@@ -85,7 +88,8 @@ class Finding:
     """A guideline broken at a place of a design, with its price.
 
     guideline: G1 to G4. savings: one a platform that was asked for. place: the innermost module that holds all
-    operators, or the first operator's name. reason: why the user waived it, empty for a finding that counts.
+    operators, or the first operator's name. reason: why the user waived it, empty for a finding that counts. changes:
+    the breach's, one a platform, of which the savings are the prices.
     """
 
     guideline: str
@@ -97,6 +101,7 @@ class Finding:
     evidence: Mapping[str, Any]
     savings: tuple[Saving, ...]
     reason: str = ""
+    changes: tuple[Change, ...] = field(default=(), repr=False)
 
     @property
     def source(self) -> str:
@@ -115,12 +120,13 @@ class Review:
 
     findings: those that count, the largest saving first. waived: those that the user has accepted, with reasons.
     totals: for each platform what all findings that count save together; of findings that share an operator
-    only the one that saves most there is added.
+    only the one that saves most there is added. clocks: what priced them, one a platform.
     """
 
     findings: tuple[Finding, ...]
     waived: tuple[Finding, ...]
     totals: tuple[Saving, ...]
+    clocks: tuple[Clock, ...] = field(default=(), repr=False, compare=False)
 
     def worst(self) -> Severity | None:
         """The severity of the worst finding that counts; None without findings."""

@@ -28,14 +28,13 @@ def review(
         raise UsageError(f"{graph.name}: one network of given sizes can be checked; its sizes are columns or symbols")
     options = options or Options()
     network = Network.of(graph)
-    weighed: list[tuple[Breach, Finding]] = []
-    for rule in chosen() if rules is None else rules:
-        for breach in rule.breaches(network, clocks, options):
-            finding = _weighed(rule.id, breach, clocks, options)
-            if finding is not None:
-                weighed.append((breach, finding))
-    weighed.sort(key=lambda pair: -pair[1].share)
-    return Review(tuple(finding for _, finding in weighed), (), _totals(weighed, clocks))
+    weighed = [
+        _weighed(rule.id, breach, clocks, options)
+        for rule in (chosen() if rules is None else rules)
+        for breach in rule.breaches(network, clocks, options)
+    ]
+    findings = sorted((finding for finding in weighed if finding is not None), key=lambda finding: -finding.share)
+    return Review(tuple(findings), (), totals(findings, clocks), tuple(clocks))
 
 
 def _weighed(guideline: str, breach: Breach, clocks: Sequence[Clock], options: Options) -> Finding | None:
@@ -53,6 +52,7 @@ def _weighed(guideline: str, breach: Breach, clocks: Sequence[Clock], options: O
         breach.suggestion,
         breach.evidence,
         savings,
+        changes=breach.changes,
     )
 
 
@@ -71,15 +71,16 @@ def _place(operators: Sequence[Node]) -> str:
     return ".".join(shared) or operators[0].name
 
 
-def _totals(weighed: Sequence[tuple[Breach, Finding]], clocks: Sequence[Clock]) -> tuple[Saving, ...]:
-    """What all findings save together on each platform; no operator is changed twice."""
-    totals = []
+def totals(findings: Iterable[Finding], clocks: Sequence[Clock]) -> tuple[Saving, ...]:
+    """What findings save together on each platform; no operator is changed twice."""
+    findings = list(findings)
+    result = []
     for index, clock in enumerate(clocks):
         total, taken = Change(), set[str]()
-        for breach, _ in sorted(weighed, key=lambda pair: -pair[0].changes[index].total):
-            names = {node.name for node in breach.operators}
-            if breach.changes[index].total > 0 and taken.isdisjoint(names):
-                total += breach.changes[index]
+        for finding in sorted(findings, key=lambda finding: -finding.changes[index].total):
+            names = {node.name for node in finding.operators}
+            if finding.changes[index].total > 0 and taken.isdisjoint(names):
+                total += finding.changes[index]
                 taken |= names
-        totals.append(clock.saving(total))
-    return tuple(totals)
+        result.append(clock.saving(total))
+    return tuple(result)
