@@ -1,8 +1,9 @@
 """What a runtime's kernels look like on a kind of processor, before anything is measured.
 
 Sources: ncnn packs 4 fp32 or 8 fp16 channels in a register (its `elempack`), falls back to 4 fp16 channels, and runs
-3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3); cuDNN 7 and TensorRT work on tiles of channels; XNNPACK, which
-TFLite runs on CPUs, on 4 channels; ONNX Runtime blocks 8 channels (NCHWc).
+3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3); cuDNN 7 (CUDNN_CONVOLUTION_FWD_ALGO_WINOGRAD) and TensorRT by
+F(2x2, 3x3), otherwise on tiles of channels; XNNPACK, which TFLite runs on CPUs, works on 4 channels; ONNX Runtime
+blocks 8 channels (NCHWc).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ PROCESSORS: dict[str, tuple[Processor, ...]] = {
 _MACHINES: dict[tuple[str, str], Machine] = {
     ("ncnn", "fp32"): Machine(vector=4, winograd=4),
     ("ncnn", "fp16"): Machine(vector=8, packed=4, winograd=4),
-    ("cudnn7", "fp32"): Machine(vector=32, padded=True),
+    ("cudnn7", "fp32"): Machine(vector=32, padded=True, winograd=2),
     ("tensorrt", "fp32"): Machine(vector=8, winograd=2),
     ("tensorrt", "fp16"): Machine(vector=32, padded=True, winograd=2),
     ("onnxruntime", "fp32"): Machine(vector=8),

@@ -4,7 +4,9 @@ Each term's price is written as mult-adds that take as long, on a machine whose 
 its peak; `doubt` is the standard deviation of its natural logarithm (0.7: between half and twice). They follow
 from widths of registers and memory paths and from how the algorithms work, not from a measurement: a CPU core
 does about 4 to 16 mult-adds in the time of an element loaded and stored; a GPU that does thousands of billions of
-mult-adds a second needs 50 times as long for an element of memory, and microseconds for a launch.
+mult-adds a second needs 50 times as long for an element of memory, and microseconds for a launch. What a contraction
+does on its way out is no launch, but starts only when the last products are there, and a GPU's threads have nothing
+else to do meanwhile: a trip to memory, some hundred cycles or a fifteenth of a launch. On a CPU it is a call.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ MEMORY = [
     "contraction.output",
     "contraction.weights",
     "dense.weights",
+    "epilogue.input",
     "depthwise.mult_adds_3x3",
     "depthwise.mult_adds_3x3_strided",
     "depthwise.mult_adds_5x5",
@@ -46,7 +49,14 @@ MEMORY = [
     "rearrangement.elements",
     "other.elements",
 ]
-LAUNCHES = ["run", "launch.contraction", "launch.light", "launch.group", "launch.batched_group"]
+LAUNCHES = [
+    "run",
+    "launch.contraction",
+    "launch.light",
+    "launch.group",
+    "launch.batched_group",
+    "epilogue.operators",
+]
 
 # term: (CPU: mult-adds, doubt), (GPU: mult-adds, doubt)
 RATES: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
@@ -74,6 +84,8 @@ RATES: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
     "contraction.output": ((6.0, 0.7), (40.0, 0.7)),
     "contraction.weights": ((5.0, 0.7), (40.0, 0.7)),
     "dense.weights": ((6.0, 0.7), (40.0, 0.7)),
+    "epilogue.operators": ((1e3, 1.0), (2e6, 1.0)),
+    "epilogue.input": ((4.0, 0.8), (40.0, 0.7)),
     "depthwise.mult_adds_3x3": ((3.0, 0.6), (20.0, 0.8)),
     "depthwise.mult_adds_3x3_strided": ((4.0, 0.6), (25.0, 0.8)),
     "depthwise.mult_adds_5x5": ((3.0, 0.6), (20.0, 0.8)),

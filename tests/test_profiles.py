@@ -229,6 +229,20 @@ def test_networks_of_equal_mult_adds_come_in_the_measured_order(guideline: str, 
     assert sum(pairs) >= 0.9 * len(pairs)
 
 
+@pytest.mark.parametrize("id", PAPER)
+@pytest.mark.parametrize("c", [32, 64, 128])
+def test_activations_take_time_even_where_convolutions_apply_them(id: str, c: int) -> None:
+    """Table 4 without shortcuts: 3 to 7 % on both platforms, of which the GPU's convolutions apply all ReLUs."""
+    platform = find(id)
+    measured = {
+        row["network"]: float(row["latency_ms"]) for row in rows("paper_tables1to4.csv") if row["platform"] == id
+    }
+    networks = [f"zoo:paper_g4,c={c},shortcut=false", f"zoo:paper_g4,c={c},relu=false,shortcut=false"]
+    with_relu, without = (1e3 * predict(zoo.load(network), platform).latency.seconds for network in networks)
+    saved = measured[networks[0]] - measured[networks[1]]
+    assert saved / 3 < with_relu - without < 2 * saved
+
+
 def test_mult_adds_alone_do_not_tell_the_order() -> None:
     """What the guidelines are about: the pairs above differ by up to 3.6 times at equal mult-adds."""
     measured = {

@@ -216,12 +216,56 @@ def test_launches_of_groups(batch, term):
     assert (work["launch.contraction"], work[term]) == (1, 3)
 
 
+def epilogue(write, *shape, runtime) -> tuple[int, int]:
+    """Operators that the one contraction of write(g, x) makes on its way out, and elements that these read besides."""
+    g = GraphBuilder("net")
+    kernels = fuse(g.build(write(g, g.input("input", shape))), RUNTIMES[runtime])
+    (work,) = (amounts(kernel, PLAIN) for kernel in kernels if kernel.loops is not None)
+    return work.get("epilogue.operators", 0), work.get("epilogue.input", 0)
+
+
+@pytest.mark.parametrize(
+    ("write", "runtime", "operators", "read"),
+    [
+        (lambda g, x: g.conv(x, 10, 3), "cudnn7", 0, 0),
+        (lambda g, x: g.relu(g.conv(x, 10, 3)), "cudnn7", 1, 0),
+        (lambda g, x: g.relu(g.conv(x, 10, 3)), "torch", 0, 0),
+        (lambda g, x: g.relu(g.batch_norm(g.conv(x, 10, 3))), "cudnn7", 1, 0),
+        (lambda g, x: g.batch_norm(g.conv(x, 10, 3)), "cudnn7", 0, 0),
+        (lambda g, x: g.add(g.conv(x, 10, 1), g.weight("b", (10, 1, 1))), "cudnn7", 0, 0),
+        (lambda g, x: g.relu(g.depthwise(x, 5)), "ncnn", 1, 0),
+        (lambda g, x: g.relu(g.linear(g.flatten(x), 5)), "tflite", 1, 0),
+        (lambda g, x: g.relu(g.add(g.conv(x, 4, 3), x)), "cudnn7", 0, 0),
+        (lambda g, x: g.add(g.conv(x, 4, 3), x), "tensorrt", 1, 2 * 4 * 77),
+        (lambda g, x: g.relu(g.add(g.conv(x, 4, 3), x)), "tensorrt", 2, 2 * 4 * 77),
+    ],
+)
+def test_what_a_contraction_does_on_its_way_out(write, runtime, operators, read):
+    """What is folded into the weights, and a bias, are none of it; nor is what another kernel does."""
+    assert epilogue(write, 2, 4, 11, 7, runtime=runtime) == (operators, read)
+
+
+def test_a_convolution_that_comes_fused_does_the_same_as_one_that_is_fused_here():
+    def fused(g, x):
+        inputs = (x, g.weight("w", (32, 32, 1, 1)), g.weight("b", (32,)), x)
+        return g.node("FusedConv", inputs, {"activation": "Relu"}, domain="com.microsoft")[0]
+
+    found = [
+        epilogue(write, 2, 32, 11, 7, runtime="onnxruntime")
+        for write in (fused, lambda g, x: g.relu(g.add(g.conv(x, 32, bias=True), x)))
+    ]
+    assert found == [(2, 2 * 32 * 77)] * 2
+
+
 def test_a_kernel_in_a_loop_counts_every_run():
     g = GraphBuilder("net")
     x = g.input("input", (1, 8, 5, 3))
     weight = g.weight("w", (6, 8, 1, 1))
     once, often = (fuse(g.build(*g.node("Conv", (x, weight), repeat=n)), BARE)[-1] for n in (1, 5))
     assert amounts(often, PLAIN) == {name: 5 * amount for name, amount in amounts(once, PLAIN).items()}
+    y = g.node("Conv", (x, weight), repeat=5)
+    kernel = fuse(g.build(*g.node("Relu", y, repeat=5)), RUNTIMES["cudnn7"])[-1]
+    assert amounts(kernel, PLAIN)["epilogue.operators"] == 5
     (relu,) = g.node("Relu", (x,), repeat=5)
     assert amounts(fuse(g.build(relu), BARE)[-1], PLAIN) == {"launch.light": 5, "elementwise.elements": 5 * 240}
 
@@ -253,7 +297,8 @@ def chosen_by_size(batch, channels, width):
     x = g.conv(g.input("input", (batch, channels, 9, 6)), 2 * width, 3)
     x = g.conv(x, 2 * width, 3, groups=2)
     x = g.conv(g.conv(x, width, (5, 3), stride=2), width, 3)
-    x = g.concat((g.conv(x, channels, 1), g.depthwise(x, 3)))
+    x = g.relu(g.add(g.conv(x, width, 1), x))
+    x = g.concat((g.relu(g.conv(x, channels, 1)), g.depthwise(x, 3)))
     return g.build(g.linear(g.flatten(g.global_avg_pool(g.conv(x, channels, 3))), 5))
 
 

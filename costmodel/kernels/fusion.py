@@ -37,14 +37,18 @@ _NORMS = frozenset({"BatchNormalization"})
 _CUTS = frozenset({"Split", "Slice"})
 _COPIES = frozenset({"Concat", "Shuffle"})
 
+# Convolutions that ONNX Runtime has fused already, and which of their inputs is the shortcut that they add.
+_WITH_SHORTCUT = frozenset({"com.microsoft:FusedConv", "com.microsoft:NhwcFusedConv", "com.microsoft.nchwc:Conv"})
+_SHORTCUT = 3
+
 
 @dataclass(slots=True)
 class _Group:
     """A kernel while it grows.
 
     ready: the place in the order of execution of the last operator that runs. out: the storage that it has written
-    last, which an epilogue may take. added, ended: whether it has a shortcut or an activation. copies: operators that
-    copy channels.
+    last, which an epilogue may take. added, ended: whether it has a shortcut or an activation. epilogues: as those of a
+    kernel. copies: operators that copy channels.
     """
 
     unit: Unit
@@ -55,6 +59,7 @@ class _Group:
     out: str = ""
     added: bool = False
     ended: bool = False
+    epilogues: list[Dim] = field(default_factory=list)
     copies: int = 1
 
 
@@ -74,7 +79,8 @@ def fuse(graph: Graph, runtime: Runtime) -> tuple[Kernel, ...]:
         group = _joined(flow, unit, kind, writer, runtime)
         if group is None:
             group = _Group(unit, kind, loops, place)
-            group.ended = kind in CONTRACTIONS and bool(unit.nodes[0].attributes.get("activation"))
+            if kind in CONTRACTIONS:
+                _begin_fused(flow.graph, group)
             groups.append(group)
         group.nodes.extend(unit.nodes)
         if kind is not Kind.VIEW:
@@ -86,6 +92,19 @@ def fuse(graph: Graph, runtime: Runtime) -> tuple[Kernel, ...]:
     groups.sort(key=lambda group: group.ready)
     kernels = [_kernel(flow, group, runtime) for group in groups]
     return tuple(reordered(flow, kernels, runtime.blocks) if runtime.blocks else kernels)
+
+
+def _begin_fused(graph: Graph, group: _Group) -> None:
+    """Note the shortcut and the activation that an operator has from the start."""
+    main = group.unit.nodes[0]
+    if group.unit.op in _WITH_SHORTCUT and len(main.inputs) > _SHORTCUT:
+        shortcut = graph.tensors.get(main.inputs[_SHORTCUT])
+        if shortcut is not None:
+            group.added = True
+            group.epilogues.append(shortcut.elements)
+    if main.attributes.get("activation"):
+        group.ended = True
+        group.epilogues.append(0)
 
 
 def _kind(flow: Flow, unit: Unit) -> tuple[Kind, Loops | None]:
@@ -130,14 +149,16 @@ def _takes(graph: Graph, group: _Group, unit: Unit, kind: Kind, stored: list[str
             return runtime.folds_norm and not group.added
         if unit.op in runtime.epilogues:
             group.ended = True
+            group.epilogues.append(0)
             return True
         if unit.op in _ADDITIONS and len(unit.reads) == 2:
             own, other = (graph.tensors.get(unit.reads[i]) for i in _own_first(stored, name))
             shortcut = runtime.adds and not group.added and same_shape(own, other)
-            if (other is not None and other.is_constant) or (
-                shortcut and in_blocks(group.loops, group.unit.op, runtime.blocks)
-            ):
+            bias = other is not None and other.is_constant
+            if bias or (shortcut and in_blocks(group.loops, group.unit.op, runtime.blocks)):
                 group.added = True
+                if other is not None and not bias:
+                    group.epilogues.append(other.elements)
                 return True
             return False
     if group.unit.op in _ADDITIONS and not group.ended and unit.op in runtime.add_epilogues:
@@ -161,7 +182,8 @@ def _kernel(flow: Flow, group: _Group, runtime: Runtime) -> Kernel:
         kind = Kind.VIEW
     cost = main.cost if len(group.nodes) == 1 else _cost(flow, group)
     op = group.unit.op.rpartition(":")[2]
-    return Kernel(main.name, op, kind, tuple(group.nodes), cost, launches, group.loops, main.repeat)
+    epilogues = tuple(group.epilogues)
+    return Kernel(main.name, op, kind, tuple(group.nodes), cost, launches, group.loops, main.repeat, epilogues)
 
 
 def _launches(group: _Group, runtime: Runtime) -> Dim:

@@ -78,7 +78,9 @@ class Kernel:
     every operator in it, in the order of execution. cost: of all of them together,
     without the tensors that never leave the kernel. launches: how often the runtime launches it (once,
     unless it runs group by group, or the operator in several passes). loops: of a contraction.
-    repeat: how often the network runs it; cost holds all runs, loops one.
+    repeat: how often the network runs it; cost holds all runs, loops one. epilogues: for each activation or addition
+    that a contraction makes on its way out, the elements of another tensor that it reads for it in one run: 0 for an
+    activation.
     """
 
     name: str
@@ -89,3 +91,4 @@ class Kernel:
     launches: Dim = 1
     loops: Loops | None = None
     repeat: Dim = 1
+    epilogues: tuple[Dim, ...] = ()

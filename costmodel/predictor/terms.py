@@ -8,7 +8,8 @@ loops, whole numbers or columns; prices are a platform's coefficients. Beyond mu
   read once), by Winograd's algorithm F(m x m, 3 x 3) (Lavin & Gray, CVPR 2016: (m + 2)^2 products a tile, and
   transforms of input and output), or tap by tap;
 * channels that do not fill a vector register or a tile;
-* a launch for each kernel, and for each group where the runtime runs group by group.
+* a launch for each kernel, and for each group where the runtime runs group by group;
+* activations and additions that a contraction makes on its way out; other kernels wait for memory meanwhile.
 
 What is chosen by a size (few input channels, one image) is chosen in each network of a population on its own:
 each choice has its amounts times 1 or 0.
@@ -56,6 +57,8 @@ TERMS: dict[str, str] = {
     "contraction.output": "output element of a convolution or matrix product",
     "contraction.weights": "weight read by a convolution",
     "dense.weights": "weight read by a matrix product",
+    "epilogue.operators": "activation or addition that a contraction makes on its way out",
+    "epilogue.input": "element of another tensor that a contraction adds on its way out",
     "depthwise.mult_adds_3x3": "mult-add of a 3x3 depthwise convolution of stride 1",
     "depthwise.mult_adds_3x3_strided": "mult-add of a 3x3 depthwise convolution of a larger stride",
     "depthwise.mult_adds_5x5": "mult-add of a 5x5 depthwise convolution",
@@ -96,6 +99,8 @@ def amounts(kernel: Kernel, machine: Machine) -> Amounts:
         further, single = kernel.launches - 1, _is_below(kernel.loops.batch, 2)
         _add(result, {"launch.group": further}, single)
         _add(result, {"launch.batched_group": further}, 1 - single)
+    if kernel.epilogues:
+        result["epilogue.operators"], result["epilogue.input"] = len(kernel.epilogues), sum(kernel.epilogues)
     if isinstance(kernel.repeat, int) and kernel.repeat == 1:
         return result
     return {name: amount * kernel.repeat for name, amount in result.items()}
