@@ -1,9 +1,9 @@
 """What a runtime's kernels look like on a kind of processor, before anything is measured.
 
 Sources: ncnn packs 4 fp32 or 8 fp16 channels in a register (its `elempack`), falls back to 4 fp16 channels, and runs
-3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3); cuDNN 7 (CUDNN_CONVOLUTION_FWD_ALGO_WINOGRAD) and TensorRT by
-F(2x2, 3x3), otherwise on tiles of channels; XNNPACK, which TFLite runs on CPUs, works on 4 channels; ONNX Runtime
-blocks 8 channels (NCHWc).
+3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3); TensorRT by F(2x2, 3x3), otherwise on tiles of
+channels; so does cuDNN 7 (CUDNN_CONVOLUTION_FWD_ALGO_WINOGRAD; its tile is not documented and taken to be TensorRT's);
+XNNPACK, which TFLite runs on CPUs, works on 4 channels; ONNX Runtime blocks 8 channels (NCHWc).
 """
 
 from __future__ import annotations
