@@ -74,6 +74,11 @@ class Gain:
         return abs(self.saved - (self.before - self.after)) <= CLOSE * abs(self.before - self.after)
 
 
+def paper() -> Iterator[Entry]:
+    """The platforms of the tables."""
+    return (entry for entry in shipped() if entry.file == "paper_tables1to4.csv")
+
+
 def options_of(sample: Sample) -> dict[str, str]:
     name, *parts = sample.network.split(",")
     return DEFAULTS[TABLES[name]] | dict(part.split("=") for part in parts)
@@ -149,16 +154,12 @@ def summary(rows: Sequence[Gain]) -> None:
     print(f"\n  {'':10} {'rows':>5} {'faster':>7} {'gain within a third':>20} {'saved within a third':>21}")
     for name in (*RULES, "all"):
         part = [one for one in rows if name in (one.guideline, "all")]
-        counts = [sum(map(test, part)) for test in (lambda one: one.saved > 0, closely, alike)]
-        print(f"  {name:10} {len(part):5} {counts[0]:7} {counts[1]:20} {counts[2]:21}")
+        faster, close, alike = (sum(marks) for marks in zip(*map(marks_of, part), strict=True))
+        print(f"  {name:10} {len(part):5} {faster:7} {close:20} {alike:21}")
 
 
-def closely(one: Gain) -> bool:
-    return one.is_close
-
-
-def alike(one: Gain) -> bool:
-    return one.saves_alike
+def marks_of(one: Gain) -> tuple[bool, bool, bool]:
+    return one.saved > 0, one.is_close, one.saves_alike
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -166,11 +167,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--smoke", action="store_true", help="the same")
     parser.parse_args(arguments)
     every = []
-    for entry in shipped():
-        if entry.file == "paper_tables1to4.csv":
-            rows = list(gains(entry))
-            show(entry.identity.id, rows)
-            every += rows
+    for entry in paper():
+        rows = list(gains(entry))
+        show(entry.identity.id, rows)
+        every += rows
     summary(every)
     print("\n  * no finding: convolutions in a row are a deep network; the price is of the other row's network")
     return 0

@@ -32,14 +32,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from costmodel.graph import Node
 from costmodel.guidelines.clock import Clock
-from costmodel.guidelines.finding import Breach
+from costmodel.guidelines.finding import Breach, Change
 from costmodel.guidelines.network import Layer, Network
 from costmodel.guidelines.options import Options
-from costmodel.kernels import Kind
+from costmodel.kernels import Kernel, Kind
 from costmodel.predictor import KernelEstimate
 
 ELEMENTWISE = frozenset({Kind.DEPTHWISE, Kind.ELEMENTWISE, Kind.TRANSCENDENTAL, Kind.NORMALIZATION, Kind.MOVEMENT})
@@ -47,14 +48,29 @@ ELEMENTWISE = frozenset({Kind.DEPTHWISE, Kind.ELEMENTWISE, Kind.TRANSCENDENTAL, 
 _COPIES = frozenset({"Concat", "Split", "Slice", "Shuffle", "Transpose", "Gather"})
 _GATES = frozenset({"HardSwish", "HardSigmoid", "Sigmoid", "Swish", "Mish", "Gelu", "Mul"})
 _RELUS = frozenset({"Relu", "Clip", "PRelu", "LeakyRelu"})
+_FOLDED = frozenset({"BatchNormalization"})
 
-Own = tuple[KernelEstimate, ...]  # kernels that are element-wise by themselves: not what a layer does on its way out
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What element-wise operators take of a kernel: all of it, or what a layer does on its way out.
+
+    rest: the layer's kernel without them; None where nothing is left. operators: the element-wise ones.
+    """
+
+    item: KernelEstimate
+    operators: tuple[Node, ...]
+    seconds: float
+    rest: Kernel | None = None
+
+
+Own = tuple[Part, ...]
 
 
 def breaches(network: Network, clocks: Sequence[Clock], options: Options) -> Iterator[Breach]:
     """One for each layer that is outweighed by what follows it, and one for the rest of the network."""
     places = [_places(network, clock) for clock in clocks]
-    rest: list[list[KernelEstimate]] = [[] for _ in clocks]
+    rest: list[list[Part]] = [[] for _ in clocks]
     for name in dict.fromkeys(name for place in places for name in place):
         own = [tuple(place.get(name, ())) for place in places]
         layer = network.layers.get(name)
@@ -62,24 +78,40 @@ def breaches(network: Network, clocks: Sequence[Clock], options: Options) -> Ite
             yield _outweighed(network, layer, own, clocks)
             continue
         for items, more in zip(rest, own, strict=True):
-            items.extend(item for item in more if item.kernel.kind is not Kind.DEPTHWISE)
+            items.extend(part for part in more if part.item.kernel.kind is not Kind.DEPTHWISE)
     own = [tuple(items) for items in rest]
     if any(0 < _seconds(items) >= options.min_total * clock.total for items, clock in zip(own, clocks, strict=True)):
         yield _scattered(network, own, clocks)
 
 
-def _places(network: Network, clock: Clock) -> Mapping[str, list[KernelEstimate]]:
-    """The element-wise kernels by the layer that they follow, "" for those before the first."""
-    result: dict[str, list[KernelEstimate]] = {}
+def _places(network: Network, clock: Clock) -> Mapping[str, list[Part]]:
+    """The element-wise parts of kernels by the layer that they follow, "" for those before the first."""
+    result: dict[str, list[Part]] = {}
     for item in clock.prediction.kernels:
-        if item.kernel.kind in ELEMENTWISE and item.kernel.operators:
-            owner = network.owners.get(item.kernel.operators[0].name)
-            result.setdefault("" if owner is None else owner.node.name, []).append(item)
+        kernel = item.kernel
+        if kernel.kind in ELEMENTWISE and kernel.operators:
+            owner = network.owners.get(kernel.operators[0].name)
+            part = Part(item, kernel.operators, float(item.estimate.seconds))
+            result.setdefault("" if owner is None else owner.node.name, []).append(part)
+        elif kernel.epilogues and kernel.name in network.layers and len(kernel.operators) > 1:
+            bare = replace(kernel, epilogues=())
+            fused = tuple(node for node in kernel.operators if _is_fused(network, node))
+            part = Part(item, fused, float(item.estimate.seconds) - clock.seconds(bare), bare)
+            result.setdefault(kernel.name, []).append(part)
     return result
 
 
-def _seconds(items: Iterable[KernelEstimate]) -> float:
-    return float(sum(item.estimate.seconds for item in items))
+def _is_fused(network: Network, node: Node) -> bool:
+    """Whether a layer does an operator on its way out: what is folded into its weights is not done at all."""
+    return network.kinds[node.name] in ELEMENTWISE and node.op_type not in _FOLDED
+
+
+def _seconds(parts: Iterable[Part]) -> float:
+    return sum(part.seconds for part in parts)
+
+
+def _change(parts: Own, clock: Clock) -> Change:
+    return clock.change((part.item for part in parts), [(1.0, part.rest) for part in parts if part.rest is not None])
 
 
 def _ratios(layer: Layer, own: Sequence[Own], clocks: Sequence[Clock]) -> list[float]:
@@ -127,33 +159,37 @@ def _breach(
             "memory_access_share": access / whole.memory_access if whole.memory_access else 0.0,
             "time_share": {clock.platform.id: _seconds(items) / clock.total for items, clock in pairs if clock.total},
         },
-        changes=tuple(clock.change(items) for items, clock in pairs),
+        changes=tuple(_change(items, clock) for items, clock in pairs),
     )
 
 
 def _operators(network: Network, own: Sequence[Own]) -> tuple[Node, ...]:
     """The operators of kernels on any platform, in the order of execution."""
-    nodes = {node.name: node for items in own for item in items for node in item.kernel.operators}
+    nodes = {node.name: node for parts in own for part in parts for node in part.operators}
     return tuple(nodes[name] for name in sorted(nodes, key=network.place.__getitem__))
 
 
 def _listed(own: Sequence[Own]) -> str:
-    """What kernels are, with how many where there are several: depthwise convolution, 2 Clip, Add."""
-    heads = {item.kernel.name: item.kernel for items in own for item in items}
-    names = Counter(
-        "depthwise convolution" if kernel.kind is Kind.DEPTHWISE else kernel.op for kernel in heads.values()
-    )
+    """What parts are, with how many where there are several: depthwise convolution, 2 Clip and Add."""
+    labels: dict[str, str] = {}
+    for part in (part for parts in own for part in parts):
+        kernel = part.item.kernel
+        if part.rest is not None:
+            labels.update((node.name, node.op_type) for node in part.operators)
+        else:
+            labels[kernel.name] = "depthwise convolution" if kernel.kind is Kind.DEPTHWISE else kernel.op
     shown = [
         name if count == 1 else f"{count} {name}{'s' if name == 'depthwise convolution' else ''}"
-        for name, count in names.most_common()
+        for name, count in Counter(labels.values()).most_common()
     ]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
 def _advice(own: Sequence[Own]) -> str:
     """What to do about kernels, by what they are."""
-    kinds = {item.kernel.kind for items in own for item in items}
-    ops = {item.kernel.op for items in own for item in items}
+    kinds = {part.item.kernel.kind for parts in own for part in parts}
+    ops = {node.op_type for parts in own for part in parts if part.rest is not None for node in part.operators}
+    ops |= {part.item.kernel.op for parts in own for part in parts if part.rest is None}
     parts = []
     if Kind.DEPTHWISE in kinds:
         parts.append("run the depthwise convolution on fewer channels")

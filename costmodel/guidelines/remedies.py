@@ -33,7 +33,10 @@ def with_channels(kernel: Kernel, cin: int, cout: int, groups: int = 1) -> Kerne
     kind, launches = kernel.kind, kernel.launches
     if groups == 1 and kind in (Kind.GROUPED, Kind.DEPTHWISE):
         kind, launches = (Kind.POINTWISE if loops.window == 1 else Kind.SPATIAL), 1
-    return replace(kernel, kind=kind, loops=loops, launches=launches, cost=_cost(kernel, loops))
+    old = kernel.loops.groups * kernel.loops.cout
+    epilogues = tuple(elements * groups * cout // old for elements in kernel.epilogues)
+    cost = _cost(kernel, loops)
+    return replace(kernel, kind=kind, loops=loops, launches=launches, cost=cost, epilogues=epilogues)
 
 
 def _cost(kernel: Kernel, loops: Loops) -> Cost:
