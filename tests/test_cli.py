@@ -91,7 +91,7 @@ FIRST, SECOND = 10 * 12 * 8 * 3 * 9, 10 * 12 * 16 * 8
     [
         ([], "no verb is given"),
         (["analyse", NETWORK], "analyse: no such verb; did you mean 'analyze'?"),
-        (["qqq"], "qqq: no such verb; there are: analyze, calibrate, ops, platforms, zoo"),
+        (["qqq"], "qqq: no such verb; there are: analyze, calibrate, check, explain, ops, platforms, reuse, zoo"),
         (["nowhere.onnx"], "a model, not a verb; did you mean `costmodel analyze nowhere.onnx`?"),
         ([NETWORK, "--top", "3"], f"did you mean `costmodel analyze {NETWORK}`?"),
         ([__file__], f"did you mean `costmodel analyze {__file__}`?"),
@@ -200,7 +200,7 @@ def test_a_defect_of_our_own_is_one_line_as_well(
     def broken(*_: Any, **__: Any) -> Any:
         raise error
 
-    monkeypatch.setattr("costmodel.cli.analyze.analyze", broken)
+    monkeypatch.setattr("costmodel.cli.analyze.analyzed", broken)
     assert says in failed(capsys, "analyze", NETWORK)
 
 
@@ -208,7 +208,7 @@ def test_ctrl_c_is_silent_and_status_130(monkeypatch: pytest.MonkeyPatch, capsys
     def interrupted(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("costmodel.cli.analyze.analyze", interrupted)
+    monkeypatch.setattr("costmodel.cli.analyze.analyzed", interrupted)
     assert main(["analyze", NETWORK]) == 130
     assert capsys.readouterr() == ("", "")
 

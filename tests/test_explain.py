@@ -169,7 +169,7 @@ def test_every_operator_of_a_network_is_explained(capsys: pytest.CaptureFixture[
 def test_every_term_of_a_kernel_is_arithmetic_memory_or_launch() -> None:
     groups = {term: group_of(term) for term in TERMS if term != "run" and not term.startswith("transfer")}
     assert {term for term, group in groups.items() if group == LAUNCH} == {
-        term for term in TERMS if term.startswith("launch.")
+        term for term in TERMS if term.startswith("launch.") or term == "epilogue.operators"
     }
     assert all(groups[term] == ARITHMETIC for term in groups if "mult_adds" in term)
     assert groups["contraction.weights"] == groups["movement.elements"] == groups["elementwise.elements"] == MEMORY
@@ -226,6 +226,17 @@ def test_a_change_in_a_network_of_the_zoo_is_that_network_with_its_option_change
         explained(with_shortcut, "0.add").times, latency(with_shortcut), latency(without), strict=True
     ):
         assert changes(time)["left out"].saving.seconds == pytest.approx(old - new, rel=1e-6, abs=1e-12)
+
+
+def test_a_shortcut_is_as_large_as_what_it_is_added_to() -> None:
+    """A TensorRT-like kernel that adds 32 x 8 x 11 elements on its way out adds half of them at half the channels."""
+    builder = GraphBuilder("added")
+    x = builder.input("x", (1, 32, 8, 11))
+    graph = builder.build(builder.add(builder.conv(x, 32), x))
+    target = platform("bench-tensorrt-fp32", runtime="tensorrt", coefficients={"epilogue.input": 1e-9})
+    (time,) = explained(graph, "conv", target).times
+    one = changes(time)["half the output channels, 16"]
+    assert (one.before, one.after) == (pytest.approx(32 * 88e-9), pytest.approx(16 * 88e-9))
 
 
 def test_a_gate_is_not_left_out_alone() -> None:

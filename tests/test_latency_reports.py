@@ -18,7 +18,7 @@ from platform_examples import FULL, QUANTILES, platform
 import costmodel
 from costmodel.builder import GraphBuilder
 from costmodel.cli import main
-from costmodel.cli.analyze import DEFAULTS
+from costmodel.cli.inputs import DEFAULTS
 from costmodel.columns import Column
 from costmodel.dims import symbol
 from costmodel.errors import UsageError

@@ -24,6 +24,17 @@ def test_the_first_example_prints_what_the_readme_shows(capfdbinary: pytest.Capt
     assert capfdbinary.readouterr().out.decode() == shown
 
 
+def test_the_other_examples_print_in_a_terminal_what_the_readme_shows(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("costmodel.cli.check.terminal_width", lambda: 80)
+    assert len(blocks("console")) > 1
+    for block in blocks("console")[1:]:
+        command, _, shown = block.partition("\n")
+        main(shlex.split(command)[2:])
+        assert capsys.readouterr().out == shown
+
+
 def test_python_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert blocks("python")
     for code in blocks("python"):
@@ -50,5 +61,5 @@ def test_every_verb_and_option_that_the_readme_uses_exists(capsys: pytest.Captur
             assert option in described
 
 
-def test_the_console_example_fits_a_terminal() -> None:
-    assert all(len(line) <= 80 for line in blocks("console")[0].splitlines())
+def test_the_console_examples_fit_a_terminal() -> None:
+    assert all(len(line) <= 80 for block in blocks("console") for line in block.splitlines())

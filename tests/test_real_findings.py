@@ -25,7 +25,7 @@ def test_every_golden_file_is_a_models() -> None:
 
 
 def test_findings_are_few_where_they_weigh() -> None:
-    """At most one finding in ten operators is more than a note."""
+    """More than a note are about as many findings as the networks have units."""
     for path in GOLDEN.glob("*.txt"):
         lines = path.read_text().splitlines()
-        assert sum(" note " not in line for line in lines[:-1]) <= 10, path.stem
+        assert sum(" note " not in line for line in lines[:-1]) <= 20, path.stem

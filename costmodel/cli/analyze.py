@@ -6,9 +6,7 @@ import argparse
 import sys
 
 from costmodel.analysis import Analysis
-from costmodel.cli.inputs import DEFAULTS as DEFAULTS
-from costmodel.cli.inputs import add_model, add_platforms, platform_names, size, tell_exceeded
-from costmodel.cli.inputs import analyzed as analyze
+from costmodel.cli.inputs import add_model, add_platforms, analyzed, platform_names, size, tell_exceeded
 from costmodel.cli.output import terminal_width, use_color, write
 from costmodel.errors import UsageError
 from costmodel.report.rows import View
@@ -48,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"--depth {options.depth}: it cuts the paths of modules; give --by module with it")
     if options.sort == LATENCY and not platform_names(options) and not options.budget:
         raise UsageError(f"--sort {LATENCY}: no platform is predicted; name one with -p PLATFORM")
-    analysis = analyze(options)
+    analysis = analyzed(options)
     write(_rendered(analysis, options), options.output)
     if options.format == "csv":
         from costmodel.report.coverage import notices

@@ -98,14 +98,31 @@ def _fused_anew(clock: Clock, words: str, graph: Graph, nodes: Sequence[Node], e
 
 def _resized(graph: Graph, machine: Machine, unit: Sequence[Node], kernel: Kernel) -> Resized:
     if kernel.loops is not None and _is_whole(kernel.loops):
-        if kernel.kind is Kind.DEPTHWISE:
-            yield from _depthwise(kernel, kernel.loops, machine)
-        elif kernel.kind in CONVOLUTIONS or kernel.kind is Kind.DENSE:
-            yield from _mixing(kernel, kernel.loops, machine)
-        if kernel.kind in CONVOLUTIONS:
-            yield from _convolution(kernel, kernel.loops)
+        for words, changed in _other_loops(kernel, kernel.loops, machine):
+            yield words, _with_shortcut(kernel, changed)
     elif kernel.loops is None and kernel.kind in LIGHT:
         yield from _light(graph, unit, kernel)
+
+
+def _other_loops(kernel: Kernel, loops: Loops, machine: Machine) -> Resized:
+    if kernel.kind is Kind.DEPTHWISE:
+        yield from _depthwise(kernel, loops, machine)
+    elif kernel.kind in CONVOLUTIONS or kernel.kind is Kind.DENSE:
+        yield from _mixing(kernel, loops, machine)
+    if kernel.kind in CONVOLUTIONS:
+        yield from _convolution(kernel, loops)
+
+
+def _with_shortcut(kernel: Kernel, changed: Kernel) -> Kernel:
+    """The changed kernel with what it adds on its way out as large as its output."""
+    before, after = (_written(one.loops) for one in (kernel, changed))
+    return replace(changed, epilogues=tuple(_times(one, Fraction(after, before)) for one in kernel.epilogues))
+
+
+def _written(loops: Loops | None) -> int:
+    assert loops is not None
+    count: Any = loops.positions * loops.groups * loops.cout
+    return int(count)
 
 
 def _is_whole(loops: Loops) -> bool:

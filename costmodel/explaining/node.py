@@ -134,10 +134,11 @@ def terms_of(clock: Clock, item: KernelEstimate) -> tuple[TermTime, ...]:
 def group_of(term: str) -> str:
     """What a term of costmodel.predictor.terms stands for: arithmetic, moved elements, or a launch.
 
-    What channels that fill no vector cost beside is arithmetic, and so are exponentials and comparisons.
+    What channels that fill no vector cost beside is arithmetic, and so are exponentials and comparisons. What an
+    operator takes on the way out of another, whatever its size, is as a launch.
     """
     family, _, what = term.partition(".")
-    if family == "launch":
+    if family == "launch" or what == "operators":
         return LAUNCH
     if "mult_adds" in what or what in ("steps", "half", "scalar", "comparisons"):
         return ARITHMETIC

@@ -60,7 +60,7 @@ class Clock:
 
     def seconds(self, kernel: Kernel) -> float:
         """What a kernel takes that is not in the network, as part of a run of it."""
-        key = (kernel.kind, kernel.loops, kernel.launches, kernel.repeat, kernel.epilogues, kernel.cost)
+        key = (kernel.kind, kernel.op, kernel.loops, kernel.launches, kernel.repeat, kernel.epilogues, kernel.cost)
         if key not in self._known:
             self._known[key] = float(kernel_seconds(kernel, self.platform)) * self._factor
         return self._known[key]

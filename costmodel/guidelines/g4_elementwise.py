@@ -203,4 +203,4 @@ def _advice(own: Sequence[Own]) -> str:
         parts.append("add shortcuts on fewer channels, or concatenate")
     if ops & _COPIES:
         parts.append("copy fewer channels: make concat, shuffle and split one operation")
-    return "; ".join(parts) or "leave out what the design does not need"
+    return "; ".join([*parts, "what is saved is all that they take"])

@@ -35,7 +35,7 @@ _BOUND = {
     LAUNCH: ("launches", "its size hardly matters, fewer kernels or groups would make it faster"),
 }
 _SIZES = frozenset({"kernel_shape", "strides", "dilations"})
-_WORDS, _FEWER = 36, 27  # columns of what stands before numbers, and before wider ones
+_WORDS, _FEWER = 36, 28  # columns of what stands before numbers, and before wider ones
 _NOTHING = 1e-12  # seconds; what sums of floats leave of nothing
 _SMALLEST = 0.0005  # share of a kernel's time from which a term has a row of its own
 _MOST_FUSED = 6  # operators of a kernel that are named
@@ -148,14 +148,13 @@ def _time(explained: NodeExplanation, time: NodeTime, entry: latency.Times, widt
 
 
 def _changes(time: NodeTime) -> Table:
-    rows = table("  what would change it", "kernel ms", "a run\nsaves ms", "between", "share")
+    rows = table("  what would change it", "ms then", "a run\nsaves ms", "between", "share")
     for one in time.sensitivities:
         saving = one.saving
-        kernel = f"{_signed(one.before)} -> {_signed(one.after)}"
         between = f"{_signed(saving.low)} to {_signed(saving.high)}" if _signed(saving.seconds) != "0" else ""
         rows.add_row(
             _indented(one.change, _FEWER),
-            kernel,
+            _signed(one.after),
             _signed(saving.seconds),
             between,
             f"{100 * saving.share + 0.0:.1f} %".replace("-0.0", "0.0"),
