@@ -417,3 +417,36 @@ def test_a_resized_layer_has_the_mult_adds_that_it_is_asked_for(cin: float, cout
     assert sum(weight * loops.cin * loops.cout for weight, loops in near if loops) == pytest.approx(cin * cout)
     if min(cin, cout) >= clock.platform.machine.vector:
         assert all(loops.cin % clock.platform.machine.vector == 0 for _, loops in near if loops)
+
+
+# G4: squeeze-excite
+
+
+def gated(pooled_first: bool = True) -> costmodel.Graph:
+    g = GraphBuilder("gated")
+    x = g.relu(g.conv(g.input("x", (1, 3, 32, 32)), 32, 3, name="before"))
+    source = x if pooled_first else g.relu(x, "other")
+    factor = g.conv(g.relu(g.conv(g.global_avg_pool(source, "pool"), 8, name="down"), "r"), 32, name="up")
+    return g.build(g.conv(g.mul(g.sigmoid(factor, "s"), x, "gate"), 16, name="after"))
+
+
+def test_a_squeeze_excite_is_one_finding_from_its_pooling_to_its_product() -> None:
+    found = costmodel.analyze(gated(), platform=GPU).check(EVERYTHING, select=["G4"])
+    (finding,) = (one for one in found.findings if "gate" in one.evidence)
+    assert [node.name for node in finding.operators] == ["pool", "down", "r", "up", "s", "gate"]
+    without = GraphBuilder("plain")
+    x = without.relu(without.conv(without.input("x", (1, 3, 32, 32)), 32, 3, name="before"))
+    plain = costmodel.analyze(without.build(without.conv(x, 16, name="after")), platform=GPU)
+    whole = costmodel.analyze(gated(), platform=GPU)
+    saved = whole.predictions[0].latency.seconds - plain.predictions[0].latency.seconds
+    assert finding.savings[0].seconds == pytest.approx(saved, rel=1e-6)
+
+
+def test_a_product_with_another_maps_pooling_is_no_squeeze_excite() -> None:
+    found = costmodel.analyze(gated(pooled_first=False), platform=GPU).check(EVERYTHING, select=["G4"])
+    assert not any("gate" in one.evidence for one in found.findings)
+
+
+def test_every_squeeze_excite_of_mobilenet_v3_is_seen() -> None:
+    found = analysis("zoo:mobilenet_v3_large").check(EVERYTHING, select=["G4"])
+    assert sum("gate" in one.evidence for one in found.findings) == 8

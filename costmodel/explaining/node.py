@@ -135,9 +135,12 @@ def group_of(term: str) -> str:
     """What a term of costmodel.predictor.terms stands for: arithmetic, moved elements, or a launch.
 
     What channels that fill no vector cost beside is arithmetic, and so are exponentials and comparisons. What an
-    operator takes on the way out of another, whatever its size, is as a launch.
+    operator takes on the way out of another, whatever its size, is as a launch. A depthwise convolution has few
+    mult-adds for what it reads and writes, so that all of it waits for memory (Section 2 of the paper, G4).
     """
     family, _, what = term.partition(".")
+    if family == "depthwise":
+        return MEMORY
     if family == "launch" or what == "operators":
         return LAUNCH
     if "mult_adds" in what or what in ("steps", "half", "scalar", "comparisons"):

@@ -223,7 +223,7 @@ def _bound(time: NodeTime, width: int) -> Iterator[RenderableType]:
 def _findings(explained: NodeExplanation, width: int) -> Iterator[RenderableType]:
     for finding in explained.findings:
         savings = ", ".join(
-            f"{_signed(saving.seconds)} ms of {100 * saving.share:.1f} % on {saving.platform}"
+            f"{_signed(saving.seconds)} ms ({100 * saving.share:.1f} %) on {saving.platform}"
             for saving in finding.savings
         )
         words = f"{finding.guideline} ({finding.severity.value}) at {finding.place}: {finding.message}"
