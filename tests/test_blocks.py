@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import costmodel
 from costmodel import GraphBuilder
+from costmodel.graph import TensorSpec
 from costmodel.guidelines.blocks import Block, _matched, _Tree, blocks
 from costmodel.guidelines.network import Network
 
@@ -54,6 +55,16 @@ def test_table_3s_blocks_have_the_fragments_that_it_says() -> None:
         parallel = found(f"zoo:paper_g3,fragments={count},arrangement=parallel")
         assert [(len(block.fragments), block.depth, block.width) for block in parallel] == [(count, 1, count)] * 10
         assert found(f"zoo:paper_g3,fragments={count},arrangement=series") == []
+
+
+def test_blocks_before_and_behind_a_loop_are_found() -> None:
+    """Of a Loop the graph has the body alone: what it writes comes from no operator, what it reads leads nowhere."""
+    g = GraphBuilder("looped")
+    x = g.input("x", (1, 16, 8, 8))
+    g.relu(g.concat([g.conv(x, 16) for _ in range(4)]), name="body")
+    written = g.tensor(TensorSpec((1, 64, 8, 8), name="written"))
+    graph = g.build(g.relu(g.concat([g.conv(written, 16) for _ in range(5)])))
+    assert fragments(graph) == [4, 5]
 
 
 def test_a_dense_block_is_no_wide_block() -> None:

@@ -101,7 +101,7 @@ def test_never_is_never_but_a_budget_is_a_budget(capsys: pytest.CaptureFixture[s
         ([NETWORK, "--select", "G1,G7"], "G7: no such guideline; there are: G1 (equal-width)"),
         ([NETWORK, "--select", "G1", "--ignore", "g1"], "no guideline is left"),
         ([NETWORK, "--error-at", "5 percent"], "'5 percent' is no share; write 5% or 0.05"),
-        ([NETWORK, "--error-at", "1%"], "note_at, warning_at, error_at: 0.001, 0.02, 0.01"),
+        ([NETWORK, "--error-at", "1%"], "error_at: 1 % is below warning_at, 2 %"),
         ([NETWORK, "--set", "min_exces=1"], "--set: min_exces: no rule has this option; did you mean min_excess?"),
         ([NETWORK, "--set", "min_excess"], "write NAME=NUMBER"),
         ([NETWORK, "--set", "min_excess=much"], "'much' is no number; write min_excess=0.05"),
@@ -325,7 +325,7 @@ def test_waived_findings_are_counted_and_with_all_named(tmp_path: Path, capsys: 
     _, out, _ = run(capsys, NETWORK, "--waivers", "w.toml")
     assert f"{len(content['waived'])} findings are waived; --all tells which and why." in out
     assert re.search(r"^Waiver without a finding, which can go: G3 place stage9 \(w\.toml: waiver 2\)$", out, re.M)
-    assert re.search(r"^Waiver that held until 2001-02-03: G1 place \* \(w\.toml: waiver 3\)$", out, re.M)
+    assert re.search(r"^Waiver that expired on 2001-02-03: G1 place \* \(w\.toml: waiver 3\)$", out, re.M)
     _, out, _ = run(capsys, NETWORK, "--waivers", "w.toml", "--all")
     assert "  G2 stage3.1: groups are native here\n" in out
 

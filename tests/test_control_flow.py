@@ -273,6 +273,26 @@ def test_branches_within_loops_within_branches(tmp_path: Path) -> None:
     assert analysis.totals.mult_adds == 5 * WORK
 
 
+ARM = "snapdragon810-neon-fp32-1t"
+
+
+def test_a_network_that_ends_in_a_loop_takes_what_its_unrolled_form_takes(tmp_path: Path) -> None:
+    """What leads to a Loop's output is not dead, although the graph has no operator that writes it."""
+    before = [node("MatMul", ["x0", "w"], ["x"], name="before")]
+    unrolled = [node("MatMul", [f"x{i}", "w"], [f"x{i + 1}"], name=f"dense{i}") for i in range(6)]
+    ends = [node("MatMul", ["x6", "w"], ["y"], name="dense6")]
+    (rolled,), (flat,) = (
+        analyzed(
+            model(nodes, [value("x0", (2, 6))], [W, scalar("n", 6)], outputs=[value("y", (2, 6))]),
+            tmp_path,
+            platform=ARM,
+        ).predictions
+        for nodes in ([*before, loop()], [*unrolled, *ends])
+    )
+    assert rolled.latency.seconds == pytest.approx(flat.latency.seconds, rel=1e-9)
+    assert all(item.estimate.seconds > 0 for item in flat.kernels)
+
+
 # -- Scan
 
 

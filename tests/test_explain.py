@@ -263,11 +263,11 @@ def test_whole_vectors_are_offered_where_channels_do_not_fill_them() -> None:
     graph = _conv(24, 58, 14)
     target = platform(machine=Machine(vector=8), coefficients={"pointwise.mult_adds": 1e-9, "contraction.scalar": 1e-9})
     (time,) = explained(graph, "conv", target).times
-    one = changes(time)["whole vectors of 8: 24 -> 64 channels"]
+    one = changes(time)["24 channels in and 64 out, which fill vectors of 8"]
     assert one.before == pytest.approx(2 * 24 * 58 * 14 * 17 * 1e-9)
     assert one.after == pytest.approx(24 * 64 * 14 * 17 * 1e-9)
     (time,) = explained(_conv(24, 64, 14), "conv", target).times
-    assert not [change for change in changes(time) if "whole" in change]
+    assert not [change for change in changes(time) if "vectors" in change]
 
 
 def test_kernels_of_equal_counts_and_other_operators_keep_their_own_prices() -> None:

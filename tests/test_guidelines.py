@@ -450,3 +450,63 @@ def test_a_product_with_another_maps_pooling_is_no_squeeze_excite() -> None:
 def test_every_squeeze_excite_of_mobilenet_v3_is_seen() -> None:
     found = analysis("zoo:mobilenet_v3_large").check(EVERYTHING, select=["G4"])
     assert sum("gate" in one.evidence for one in found.findings) == 8
+
+
+def test_a_transposed_convolution_writes_more_positions_than_it_reads() -> None:
+    """By hand: 8x8 positions of 64 channels in, 16x16 of 16 out, 2x2 taps of 64 x 16 weights."""
+    g = GraphBuilder("up")
+    y = g.conv_transpose(g.input("x", (1, 64, 8, 8)), 16, 2, stride=2, name="up")
+    layer = Network.of(g.build(g.relu(g.conv(g.relu(y), 32, name="next")))).layers["up"]
+    assert layer.positions == (64, 256)
+    assert layer.memory_access == 64 * 64 + 256 * 16 + 64 * 16 * 4 == layer.node.cost.memory_access
+    assert layer.mult_adds == 64 * 64 * 16 * 4 == layer.node.cost.mult_adds
+    assert layer.bound == 2 * math.isqrt(64 * 64 * 256 * 16) + 64 * 16 * 4
+    assert balanced(layer) == pytest.approx((64.0, 16.0))  # 64 x 64 elements in and 256 x 16 out: equal
+
+
+@pytest.mark.parametrize("model", ["zoo:inception_v3", "zoo:alexnet", "zoo:shufflenet_v1", "zoo:mobilenet_yolo"])
+def test_a_layers_memory_access_is_its_operators(model: str) -> None:
+    """Also of windows that are not padded. A 1x1 window with strides reads less, and a bias is beside it."""
+    for layer in Network.of(costmodel.analyze(model).graph).layers.values():
+        if layer.window > 1 or max(layer.loops.strides) == 1:
+            bias = layer.c2 if any(layer.node.inputs[2:]) else 0
+            assert layer.memory_access + bias == layer.node.cost.memory_access, layer.node.name
+
+
+def test_the_ratio_of_g4_is_by_the_layer_without_what_it_does_on_its_way_out() -> None:
+    of = analysis("zoo:mobilenet_v2", (GPU,))
+    (clock,) = clocks(of)
+    checked = 0
+    for finding in of.check(EVERYTHING, select=["G4"]).findings:
+        name = finding.evidence.get("layer")
+        item = next((item for item in of.predictions[0].kernels if item.kernel.name == name), None)
+        if item is None or not item.kernel.epilogues:
+            continue
+        own = clock.kernels(node for node in finding.operators if node not in item.kernel.operators)
+        bare = clock.seconds(replace(item.kernel, epilogues=()))
+        seconds = item.estimate.seconds - bare + sum(one.estimate.seconds for one in own)
+        assert finding.evidence["ratio"][GPU] == pytest.approx(seconds / bare), name
+        checked += 1
+    assert checked
+
+
+def test_a_block_becomes_a_convolution_although_a_dense_layer_has_the_most_mult_adds() -> None:
+    g = GraphBuilder("mixed")
+    x = g.relu(g.conv(g.input("x", (1, 16, 14, 14)), 14, name="before"))
+    branches = [g.conv(x, 7, name=f"branch{index}") for index in range(4)]
+    (dense,) = g.node("MatMul", [x, g.weight("w", (14, 14))], name="dense")
+    joined = g.concat([*branches, dense])
+    graph = g.build(g.relu(g.conv(joined, 16, name="after")))
+    (finding,) = costmodel.analyze(graph, platform=GPU).check(EVERYTHING, select=["G3"]).findings
+    assert "one 1x1 convolution of" in finding.suggestion
+
+
+def test_the_width_of_one_convolution_is_of_one_run_of_a_loop() -> None:
+    """The same block inside a loop's body: each run does the work of the block that is there once."""
+    plain = costmodel.analyze("zoo:paper_g3,c=64,fragments=4,arrangement=parallel", platform=GPU)
+    nodes = tuple(replace(node, repeat=7, cost=node.cost.repeated(7, node.cost.params)) for node in plain.graph.nodes)
+    again = costmodel.analyze(replace(plain.graph, nodes=nodes), platform=GPU).check(EVERYTHING, select=["G3"]).findings
+    once = plain.check(EVERYTHING, select=["G3"]).findings
+    assert [one.suggestion for one in again] == [one.suggestion for one in once] != []
+    shares = [[one.savings[0].share for one in found] for found in (again, once)]
+    assert shares[0] == pytest.approx(shares[1], rel=0.2)  # launches before the loop are not repeated

@@ -65,7 +65,7 @@ def test_without_a_table_nothing_is_set(tmp_path: Path) -> None:
         ("waivers = ['a']", "waivers: ['a'] is no path"),
         ("error-at = '5 percent'", "error-at: '5 percent' is no share; write error-at = \"5%\" or error-at = 0.05"),
         ("error-at = true", "error-at: True is no share"),
-        ("error-at = 0.01", "note_at, warning_at, error_at: 0.001, 0.02, 0.01"),
+        ("error-at = 0.01", "error_at: 1 % is below warning_at, 2 %"),
         ("note-at = nan", "note_at: nan is not a number from 0"),
         ("set = 3", "set: 3 is no table"),
         ("set = { min_exces = 1 }", "set: min_exces: no rule has this option; did you mean min_excess?"),

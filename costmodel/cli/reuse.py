@@ -32,6 +32,8 @@ def run(options: argparse.Namespace) -> int:
     if options.plot is not None and Path(options.plot).suffix.lower() not in PICTURES:
         ending = Path(options.plot).suffix or "no ending"
         raise UsageError(f"--plot {options.plot}: {ending} is not known; end it in {' or '.join(PICTURES)}")
+    if options.plot is not None and options.output is not None and Path(options.plot) == Path(options.output):
+        raise UsageError(f"--plot {options.plot}: the same file as -o; give another one")
     analysis = analyzed(options)
     reuse = replace(feature_reuse(analysis.graph), network=analysis.model)
     if options.plot is not None:

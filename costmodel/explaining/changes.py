@@ -135,7 +135,7 @@ def _depthwise(kernel: Kernel, loops: Loops, machine: Machine) -> Resized:
         yield f"half the channels, {-(-channels // 2)}", with_channels(kernel, 1, 1, -(-channels // 2))
     filled = _filled(channels, machine)
     if filled != channels:
-        yield f"whole vectors of {machine.vector}: {filled} channels", with_channels(kernel, 1, 1, filled)
+        yield f"{filled} channels, which fill vectors of {machine.vector}", with_channels(kernel, 1, 1, filled)
 
 
 def _mixing(kernel: Kernel, loops: Loops, machine: Machine) -> Resized:
@@ -155,7 +155,7 @@ def _mixing(kernel: Kernel, loops: Loops, machine: Machine) -> Resized:
         yield f"one group, {groups} times the mult-adds", dense
     read, written = (c if c <= STEM else _filled(c, machine) for c in (cin, cout))
     if (read, written) != (cin, cout):
-        words = f"whole vectors of {machine.vector}: {read * groups} -> {written * groups} channels"
+        words = f"{read * groups} channels in and {written * groups} out, which fill vectors of {machine.vector}"
         yield words, with_channels(kernel, read, written, groups)
 
 

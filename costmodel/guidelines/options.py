@@ -35,8 +35,12 @@ class Options:
             whole = one.name in ("max_fragments", "max_depth")
             if not isinstance(value, int if whole else int | float) or isinstance(value, bool) or not 0 <= value < 1e6:
                 raise UsageError(f"{one.name}: {value!r} is not a {'whole number' if whole else 'number'} from 0")
-        if not self.note_at <= self.warning_at <= self.error_at:
-            raise UsageError(
-                f"note_at, warning_at, error_at: {self.note_at:g}, {self.warning_at:g}, {self.error_at:g}; "
-                "each is at least the one before"
-            )
+            if one.name.endswith("_at") and value > 1:
+                raise UsageError(f"{one.name}: {100 * value:g} % is more than the whole time; write 5 % as 0.05 or 5%")
+        for lower, upper in (("note_at", "warning_at"), ("warning_at", "error_at")):
+            low, high = getattr(self, lower), getattr(self, upper)
+            if low > high:
+                raise UsageError(
+                    f"{upper}: {100 * high:g} % is below {lower}, {100 * low:g} %; make it at least that, or set "
+                    f"{lower} too"
+                )

@@ -222,7 +222,7 @@ def _waivers(check: Check, page: int | None, everything: bool) -> list[Text]:
         line = f"Waiver without a finding, which can go: {_waiver(waiver)}"
         lines += [Text(part, "yellow") for part in _wrapped(line, page, hang=2)]
     for waiver in check.expired:
-        line = f"Waiver that held until {waiver.expires}: {_waiver(waiver)}"
+        line = f"Waiver that expired on {waiver.expires}: {_waiver(waiver)}"
         lines += [Text(part, "yellow") for part in _wrapped(line, page, hang=2)]
     return [Text(), *lines] if lines else []
 

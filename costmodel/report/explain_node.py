@@ -40,7 +40,8 @@ _NOTHING = 1e-12  # seconds; what sums of floats leave of nothing
 _SMALLEST = 0.0005  # share of a kernel's time from which a term has a row of its own
 _MOST_FUSED = 6  # operators of a kernel that are named
 _NOTE = (
-    "Only whole networks have been measured; how a run divides into kernels and terms is what the fit makes of it. "
+    "Only whole runs have been measured, of networks, blocks or stacks; how one divides into kernels and terms is what "
+    "the fit makes of it. "
     "A change of sizes is one of this kernel alone: what reads it would change with it. A run may save more than the "
     "kernel where long runs slow a device down."
 )
@@ -207,7 +208,9 @@ def _terms(time: NodeTime, width: int) -> Iterator[RenderableType]:
     yield from (Text(), rows)
     stretch = time.terms[0].stretch
     if f"{stretch:.3f}" != "1.000":
-        yield from _prose(f"Prices are stretched by {stretch:.3g}, as the whole run is.", width)
+        yield from _prose(
+            f"Times are times {stretch:.3g}, as those of the whole run: long runs change a device's speed.", width
+        )
 
 
 def _bound(time: NodeTime, width: int) -> Iterator[RenderableType]:
