@@ -98,9 +98,7 @@ def record(prediction: Prediction, platform: Platform, graph: Graph) -> dict[str
     """A prediction as plain values: an entry of `platforms` in the published JSON."""
     accuracy = platform.accuracy
     return {
-        "id": prediction.platform,
-        **_milliseconds(prediction.latency),
-        "coverage": prediction.latency.coverage,
+        **latency_record(prediction),
         "fixed_ms": _plain(prediction.fixed * 1e3),
         "launches": _plain(launches(prediction)),
         "held_out_mape": None if accuracy is None else accuracy.mape,
@@ -109,12 +107,18 @@ def record(prediction: Prediction, platform: Platform, graph: Graph) -> dict[str
     }
 
 
+def latency_record(prediction: Prediction) -> dict[str, Any]:
+    """A prediction's platform and latency as plain values: what every JSON that names platforms has of them."""
+    latency = prediction.latency
+    return {"id": prediction.platform, **estimate_record(latency), "coverage": latency.coverage}
+
+
 def budget_record(budget: Budget) -> dict[str, Any]:
     """A budget as plain values: an entry of `budgets` in the published JSON."""
     return {
         "platform": budget.platform,
         "budget_ms": budget.seconds * 1e3,
-        **_milliseconds(budget.latency),
+        **estimate_record(budget.latency),
         "exceeded": budget.exceeded,
     }
 
@@ -163,11 +167,12 @@ def _kernel_record(item: KernelEstimate) -> dict[str, Any]:
         "op": kernel.op,
         "operators": [node.name for node in kernel.operators],
         "launches": _plain(kernel.launches * kernel.repeat),
-        **_milliseconds(item.estimate),
+        **estimate_record(item.estimate),
     }
 
 
-def _milliseconds(estimate: Estimate) -> dict[str, Any]:
+def estimate_record(estimate: Estimate) -> dict[str, Any]:
+    """A latency and the ends of its interval as plain values."""
     ends = {"latency_ms": estimate.seconds, "low_ms": estimate.low, "high_ms": estimate.high}
     return {name: _plain(seconds * 1e3) for name, seconds in ends.items()}
 

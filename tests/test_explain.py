@@ -26,6 +26,7 @@ from costmodel.guidelines import RULES, Clock
 from costmodel.platforms import Machine
 from costmodel.predictor import TERMS
 from costmodel.report import explain_node as report
+from costmodel.report import explain_rule as explain_rule_report
 
 PAGE = (Path(__file__).parents[1] / "docs" / "explain.md").read_text(encoding="utf-8")
 PLATFORMS = ("gtx1080ti-cudnn7-fp32", "snapdragon810-neon-fp32-1t", "raspberrypi4-ncnn-fp32-1t")
@@ -140,6 +141,14 @@ def test_text_about_guidelines_fits_80_columns(capsys: pytest.CaptureFixture[str
 
 
 # -- terms
+
+
+def test_a_saving_whose_interval_reaches_below_zero_is_printed() -> None:
+    explained = explain_rule(RULES["G4"])
+    assert explained.review is not None
+    doubtful = tuple(replace(total, low=-total.seconds) for total in explained.review.totals)
+    text = explain_rule_report.render(replace(explained, review=replace(explained.review, totals=doubtful)))
+    assert len(re.findall(r" -[0-9.]+ to\s+[0-9.]+\s+ms", text)) == len(doubtful)
 
 
 @pytest.mark.parametrize("network", [MOBILENET, "zoo:shufflenet_v2", "zoo:squeezenet1_1"])
@@ -360,6 +369,9 @@ def test_a_model_without_a_node_says_what_is_missing(capsys: pytest.CaptureFixtu
     assert f"costmodel explain {MOBILENET} NODE" in failed(capsys, MOBILENET)
     assert "G1 (equal-width)" in failed(capsys, "G9")
     assert "--batch belongs to a model" in failed(capsys, "G1", "--batch", "2")
+    assert "--unknown belongs to a model" in failed(capsys, "G1", "--unknown", "error")
+    assert "--batch belongs to a model" in failed(capsys, "--batch", "2")
+    assert "--platform belongs to a guideline or a model" in failed(capsys, "-p", "pixel4-tflite-fp32-1t")
 
 
 # -- files and odd operators

@@ -492,6 +492,18 @@ def test_a_picture_is_drawn(ending: str, tmp_path: Path, capfd: pytest.CaptureFi
     assert [path.name for path in tmp_path.iterdir()] == [target.name]
 
 
+@pytest.mark.parametrize("ending", ["svg", "png"])
+def test_a_link_to_a_picture_stays_a_link(ending: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    target, link = tmp_path / f"picture.{ending}", tmp_path / f"link.{ending}"
+    target.write_bytes(b"older")
+    target.chmod(0o640)
+    link.symlink_to(target)
+    printed(capfd, "zoo:shufflenet_v2", "--plot", str(link))
+    assert link.is_symlink()
+    assert len(target.read_bytes()) > 1000
+    assert target.stat().st_mode & 0o777 == 0o640
+
+
 @pytest.mark.parametrize(
     ("file", "message"),
     [("a.pdf", ".pdf is not known; end it in .svg or .png"), ("none/a.png", "cannot be written"), ("a", "no ending")],

@@ -21,7 +21,7 @@ def project(folder: Path, table: str) -> Path:
 
 
 def test_every_setting_is_read(tmp_path: Path) -> None:
-    path = project(
+    project(
         tmp_path,
         'platform = ["pixel4", "mine/board.json"]\nselect = ["G1", "elementwise"]\nignore = ["G1"]\n'
         'fail-on = "note"\nwaivers = "ci/waivers.toml"\nerror-at = "10%"\nwarning-at = 0.03\nnote-at = "0.5 %"\n'
@@ -34,7 +34,6 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         fail_on="note",
         waivers=tmp_path / "ci/waivers.toml",
         thresholds={"error_at": 0.1, "warning_at": 0.03, "note_at": 0.005, "min_excess": 0.2, "max_fragments": 5},
-        where=str(path),
     )
 
 

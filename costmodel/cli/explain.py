@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterable
 
 from costmodel.cli.inputs import add_platforms, add_sizes, analyzed, platform_names, tell_exceeded
 from costmodel.cli.output import terminal_width, use_color, write
 from costmodel.errors import UsageError
 
 FORMATS = ("text", "json")
-_SIZES = ("batch", "dim", "shape", "value", "strict_dims", "budget")  # what only a model has
+_SIZES = ("batch", "dim", "shape", "value", "strict_dims", "unknown", "budget")  # what only a model has
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +42,7 @@ def run(options: argparse.Namespace) -> int:
     to_terminal = options.output is None
     style = (terminal_width() if to_terminal else None, to_terminal and use_color())
     if options.topic is None:
+        _refuse(options, ("platform", *_SIZES), "explain")
         write(_guidelines(options, style), options.output)
         return 0
     if options.node is None:
@@ -48,6 +50,14 @@ def run(options: argparse.Namespace) -> int:
         return 0
     options.model = options.topic
     return _operator(options, style)
+
+
+def _refuse(options: argparse.Namespace, names: Iterable[str], where: str) -> None:
+    """Raise UsageError for an option that has no meaning here."""
+    for name in names:
+        if getattr(options, name) not in (None, [], False, "bytes"):
+            what = "a guideline or a model" if name == "platform" else "a model"
+            raise UsageError(f"{where}: --{name.replace('_', '-')} belongs to {what}; leave it out")
 
 
 def _guidelines(options: argparse.Namespace, style: tuple[int | None, bool]) -> str:
@@ -70,9 +80,7 @@ def _guideline(options: argparse.Namespace, style: tuple[int | None, bool]) -> s
             f"`costmodel analyze {topic}` lists the dearest ones"
         )
     rule = find_rule(topic)
-    for name in _SIZES:
-        if getattr(options, name):
-            raise UsageError(f"explain {topic}: --{name.replace('_', '-')} belongs to a model; leave it out")
+    _refuse(options, _SIZES, f"explain {topic}")
     explained = explain_rule(rule, platform_names(options) if options.platform else None, options.coverage)
     return report.render_json(explained) if options.format == "json" else report.render(explained, *style)
 

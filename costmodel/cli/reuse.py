@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,20 +58,8 @@ def _plot(reuse: FeatureReuse, path: str) -> None:
     """Draw the heat map into a file, which is written whole or not at all."""
     from costmodel.report import heatmap
 
-    target = Path(path)
+    picture = heatmap.svg(reuse) if Path(path).suffix.lower() == ".svg" else heatmap.png(reuse)
     try:
-        if target.suffix.lower() == ".svg":
-            write_whole(target, heatmap.svg(reuse))
-        else:
-            _write_bytes(target, heatmap.png(reuse))
+        write_whole(Path(os.path.realpath(path)), picture)  # a link stays a link
     except OSError as error:
         raise UsageError(f"--plot {path}: cannot be written ({error.strerror or error}); give another file") from error
-
-
-def _write_bytes(target: Path, content: bytes) -> None:
-    part = target.with_name(f".{target.name}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)

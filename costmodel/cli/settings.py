@@ -25,7 +25,7 @@ class Settings:
     """A project's settings; what it does not set is empty or None.
 
     platform: as -p has them. select, ignore: names of guidelines. fail_on: one of FAIL_ON. waivers: the file of them.
-    thresholds: values of Options by name. where: the file that they are from.
+    thresholds: values of Options by name.
     """
 
     platform: tuple[str, ...] = ()
@@ -34,7 +34,6 @@ class Settings:
     fail_on: str | None = None
     waivers: Path | None = None
     thresholds: Mapping[str, Any] = field(default_factory=dict)
-    where: str = ""
 
 
 def settings_near(directory: Path) -> Settings:
@@ -90,7 +89,7 @@ def _settings(table: Mapping[str, Any], path: Path) -> Settings:
         values["platform"] = tuple(
             str(path.parent / name) if name.endswith(".json") else name for name in values["platform"]
         )
-    return Settings(**values, thresholds=thresholds, where=str(path))
+    return Settings(**values, thresholds=thresholds)
 
 
 def _words(value: object, where: str) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from costmodel.graph import Node
 from costmodel.guidelines.network import Network
 from costmodel.kernels import Kind
+from costmodel.kernels.flow import severed
 
 _LARGEST = 600  # operators of what may still be one block
 _MOST = 120  # fragments of what may still be one block
@@ -115,11 +116,16 @@ class _Flow:
         graph = network.graph
         order = [node.name for node in graph.nodes]
         writer = {name: node.name for node in graph.nodes for name in node.outputs if name}
-        writer.update(dict.fromkeys(graph.inputs, _SOURCE))
+        nobodys = severed(graph)
+        writer.update(dict.fromkeys((*graph.inputs, *nobodys), _SOURCE))
         before: dict[str, list[str]] = {}
         for node in graph.nodes:
             before[node.name] = list(dict.fromkeys([writer[name] for name in node.inputs if name in writer]))
-        before[_SINK] = list(dict.fromkeys([writer[name] for name in graph.outputs if name in writer]))
+        ends = list(graph.outputs)
+        if nobodys:  # what leads to them is not known: all that nobody reads may
+            read = {name for node in graph.nodes for name in node.inputs}
+            ends += [name for node in graph.nodes for name in node.outputs if name and name not in read]
+        before[_SINK] = list(dict.fromkeys([writer[name] for name in ends if name in writer]))
         dominators = _Tree.of([*order, _SINK], before, _SOURCE)
         after: dict[str, list[str]] = {name: [] for name in (_SOURCE, *order)}
         for name in (*order, _SINK):

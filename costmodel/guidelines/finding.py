@@ -16,7 +16,8 @@ if TYPE_CHECKING:  # a clock gives savings
 
 
 class Severity(StrEnum):
-    """How much a finding matters, by the share of the network's time that its use-instead saves.
+    """How much a finding matters, by the share of the network's time that its use-instead saves; an error is one whose
+    interval says that it does save something.
 
     The names are SARIF's levels. NOTE is also what a finding without a price has, and what never weighs more.
     """

@@ -8,8 +8,8 @@ that follow one another, with nothing between them that joins or cuts channels, 
 ## Why it is slow
 With g groups a 1x1 convolution needs g times fewer mult-adds, and designs spend what is saved on more channels. For a
 given input and a given number of mult-adds B it accesses MAC = hw c1 + B g / c1 + B / hw elements: more with every
-group. And a runtime may run the groups one by one, each on few channels. In Table 2 of the paper 8 groups run at a
-quarter to half the speed of none on a GTX 1080 Ti.
+group. And a runtime may run the groups one by one, each on few channels. In Table 2 of the paper 8 groups run at 0.26
+to 0.53 times the speed of one on a GTX 1080 Ti.
 
 ## Example
 zoo:paper_g2,c=360,groups=8

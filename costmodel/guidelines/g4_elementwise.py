@@ -128,11 +128,20 @@ def _change(parts: Own, clock: Clock) -> Change:
 
 def _ratios(layer: Layer, own: Sequence[Own], clocks: Sequence[Clock]) -> list[float]:
     """Time of what follows a layer by that of the layer, on each platform."""
-    times = [clock.kernel(layer.node) for clock in clocks]
-    return [
-        _seconds(items) / item.estimate.seconds if item is not None and item.estimate.seconds else 0.0
-        for items, item in zip(own, times, strict=True)
-    ]
+    return [_ratio(parts, clock.kernel(layer.node)) for parts, clock in zip(own, clocks, strict=True)]
+
+
+def _ratio(parts: Own, item: KernelEstimate | None) -> float:
+    """What the layer does on its way out is not the layer's own time."""
+    fused = _seconds(part for part in parts if part.rest is not None)
+    alone = 0.0 if item is None else float(item.estimate.seconds) - fused
+    return _seconds(parts) / alone if alone > 0 else 0.0
+
+
+def _shares(own: Sequence[Own], clocks: Sequence[Clock]) -> dict[str, float]:
+    """The part of the network's time that operators take, by platform."""
+    pairs = zip(own, clocks, strict=True)
+    return {clock.platform.id: _seconds(parts) / clock.total if clock.total else 0.0 for parts, clock in pairs}
 
 
 def _outweighed(network: Network, layer: Layer, own: Sequence[Own], clocks: Sequence[Clock]) -> Breach:
@@ -140,13 +149,14 @@ def _outweighed(network: Network, layer: Layer, own: Sequence[Own], clocks: Sequ
     where = max(ratios, key=lambda id: ratios[id])
     channels = f"{layer.c1} -> {layer.c2} channels"
     message = (
-        f"{_listed(own)} after a {layer.form} ({channels}) take {ratios[where]:.1f} times as long as it on {where}"
+        f"{_listed(own)} after a {layer.form} ({channels}) {_take(own)} {ratios[where]:.1f} times as long as it "
+        f"on {where}"
     )
     return _breach(network, own, clocks, message, {"layer": layer.node.name, "ratio": ratios})
 
 
 def _gate(network: Network, chain: Sequence[Node], own: Sequence[Own], clocks: Sequence[Clock]) -> Breach:
-    shares = {clock.platform.id: _seconds(parts) / clock.total for parts, clock in zip(own, clocks, strict=True)}
+    shares = _shares(own, clocks)
     where = max(shares, key=lambda id: shares[id])
     layers = sum(node.name in network.layers for node in chain)
     message = (
@@ -157,9 +167,9 @@ def _gate(network: Network, chain: Sequence[Node], own: Sequence[Own], clocks: S
 
 
 def _scattered(network: Network, own: Sequence[Own], clocks: Sequence[Clock]) -> Breach:
-    shares = {clock.platform.id: _seconds(items) / clock.total for items, clock in zip(own, clocks, strict=True)}
+    shares = _shares(own, clocks)
     where = max(shares, key=lambda id: shares[id])
-    message = f"{_listed(own)} over the whole network take {100 * shares[where]:.0f} % of its time on {where}"
+    message = f"{_listed(own)} over the whole network {_take(own)} {100 * shares[where]:.0f} % of its time on {where}"
     return _breach(network, own, clocks, message, {})
 
 
@@ -169,7 +179,6 @@ def _breach(
     operators = _operators(network, own)
     whole = network.graph.cost
     mult_adds, access = (sum(getattr(node.cost, name) for node in operators) for name in ("mult_adds", "memory_access"))
-    pairs = list(zip(own, clocks, strict=True))
     return Breach(
         operators=operators,
         message=message,
@@ -180,9 +189,9 @@ def _breach(
             "memory_access": access,
             "mult_adds_share": mult_adds / whole.mult_adds if whole.mult_adds else 0.0,
             "memory_access_share": access / whole.memory_access if whole.memory_access else 0.0,
-            "time_share": {clock.platform.id: _seconds(items) / clock.total for items, clock in pairs if clock.total},
+            "time_share": _shares(own, clocks),
         },
-        changes=tuple(_change(items, clock) for items, clock in pairs),
+        changes=tuple(_change(items, clock) for items, clock in zip(own, clocks, strict=True)),
     )
 
 
@@ -192,8 +201,8 @@ def _operators(network: Network, own: Sequence[Own]) -> tuple[Node, ...]:
     return tuple(nodes[name] for name in sorted(nodes, key=network.place.__getitem__))
 
 
-def _listed(own: Sequence[Own]) -> str:
-    """What parts are, with how many where there are several: depthwise convolution, 2 Clip and Add."""
+def _labels(own: Sequence[Own]) -> list[str]:
+    """What each part is."""
     labels: dict[str, str] = {}
     for part in (part for parts in own for part in parts):
         kernel = part.item.kernel
@@ -201,11 +210,20 @@ def _listed(own: Sequence[Own]) -> str:
             labels.update((node.name, node.op_type) for node in part.operators)
         else:
             labels[kernel.name] = "depthwise convolution" if kernel.kind is Kind.DEPTHWISE else kernel.op
+    return list(labels.values())
+
+
+def _listed(own: Sequence[Own]) -> str:
+    """What parts are, with how many where there are several: depthwise convolution, 2 Clip and Add."""
     shown = [
         name if count == 1 else f"{count} {name}{'s' if name == 'depthwise convolution' else ''}"
-        for name, count in Counter(labels.values()).most_common()
+        for name, count in Counter(_labels(own)).most_common()
     ]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def _take(own: Sequence[Own]) -> str:
+    return "takes" if len(_labels(own)) == 1 else "take"
 
 
 def _advice(own: Sequence[Own]) -> str:

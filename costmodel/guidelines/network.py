@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from costmodel.dims import Dim
-from costmodel.graph import Graph, Node
+from costmodel.graph import Graph, Node, TensorSpec
 from costmodel.kernels import Kind, Loops, kind_of
 
 STEM = 4  # channels of an image: nobody chose them
@@ -28,14 +28,16 @@ _NORMS = frozenset({"BatchNormalization"})
 class Layer:
     """An operator that mixes channels.
 
-    place: in the order of execution. source: the layer whose channels it reads, None where they are an input's or
-    joined from several. direct: whether nothing but normalisation and renaming lies between the two. stem: whether it
-    reads an image. last: whether what it writes leaves the network without passing another layer.
+    positions: spatial ones of the input that are read and of the output, of the whole batch. place: in the order of
+    execution. source: the layer whose channels it reads, None where they are an input's or joined from several.
+    direct: whether nothing but normalisation and renaming lies between the two. stem: whether it reads an image. last:
+    whether what it writes leaves the network without passing another layer.
     """
 
     node: Node
     kind: Kind
     loops: Loops
+    positions: tuple[int, int]
     place: int
     source: Layer | None
     direct: bool
@@ -68,12 +70,6 @@ class Layer:
         return self.groups * self.cout
 
     @property
-    def positions(self) -> tuple[int, int]:
-        """Spatial positions of the input that are read and of the output, of the whole batch."""
-        written = _whole(self.loops.positions)
-        return written * (1 if self.window == 1 else math.prod(self.loops.strides)), written
-
-    @property
     def window(self) -> int:
         """Taps of the window."""
         return _whole(self.loops.window)
@@ -86,7 +82,7 @@ class Layer:
     @property
     def mult_adds(self) -> int:
         """The paper's B, of one run."""
-        return self.positions[1] * self.weights
+        return _whole(self.loops.positions) * self.weights
 
     @property
     def memory_access(self) -> int:
@@ -146,7 +142,8 @@ class Network:
             if kind in _MIXING and loops is not None and _is_whole(loops):
                 first = data[0] if data else ""
                 stem, leaves = first in images, not last.isdisjoint(node.outputs)
-                layer = Layer(node, kind, loops, place, keeps.get(first), first not in changed, stem, leaves)
+                read = _positions(kind, loops, tensors[node.inputs[0]], tensors[node.outputs[0]])
+                layer = Layer(node, kind, loops, read, place, keeps.get(first), first not in changed, stem, leaves)
                 layers[node.name] = layer
                 keeps.update(dict.fromkeys(node.outputs, layer))
                 latest.update(dict.fromkeys(node.outputs, layer))
@@ -162,6 +159,8 @@ class Network:
                     changed.update(node.outputs)
                 if images.intersection(data[:1]) and kind is not Kind.DEPTHWISE:
                     images.update(node.outputs)
+                elif node.op_type == "Transpose" and owner is None:  # an input whose channels are its last dim
+                    images.update(name for name in node.outputs if name in tensors and _is_image(tensors[name].shape))
             else:
                 keeps.update(dict.fromkeys(node.outputs))
         return Network(graph, places, kinds, layers, owners)
@@ -173,6 +172,15 @@ def _source(graph: Graph, data: list[str], keeps: Mapping[str, Layer | None]) ->
     largest = max(sizes.values(), default=0)
     sources = {id(source := keeps.get(name)): source for name, size in sizes.items() if size == largest}
     return next(iter(sources.values())) if len(sources) == 1 else None
+
+
+def _positions(kind: Kind, loops: Loops, data: TensorSpec, out: TensorSpec) -> tuple[int, int]:
+    """Positions of the input that are read, and of the output; a window of one tap skips what lies between strides."""
+    steps = _whole(loops.positions)
+    if kind in (Kind.DENSE, Kind.MATMUL):
+        return steps, steps
+    read = steps if loops.window == 1 else _whole(data.elements) // _whole(loops.groups * loops.cin)
+    return max(read, 1), max(_whole(out.elements) // _whole(loops.groups * loops.cout), 1)
 
 
 def _leaving(graph: Graph, kinds: Mapping[str, Kind]) -> set[str]:

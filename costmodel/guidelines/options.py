@@ -12,7 +12,8 @@ class Options:
     """From where on a design breaks a guideline, and how bad that is.
 
     error_at, warning_at, note_at: shares of the network's time, on the platform where the finding saves most of
-    it, from which a finding is an error, a warning, a note; below the last it is left out.
+    it, from which a finding is an error (if it is sure to save something), a warning, a note; below the last it is
+    left out.
     min_excess (G1): share of a layer's memory access above Eq. 1's bound.
     max_fragments (G3): convolutions and poolings in a block; the paper counts 2 or 3 in ResNet's (Section 2).
     max_depth (G3): of them one after the other, in what is still one block and not a stage or a whole network.

@@ -40,7 +40,7 @@ def review(
 def _weighed(guideline: str, breach: Breach, clocks: Sequence[Clock], options: Options) -> Finding | None:
     """The breach as a finding; None where it saves too little on every platform."""
     savings = tuple(clock.saving(change) for clock, change in zip(clocks, breach.changes, strict=True))
-    severity = _severity(max(saving.share for saving in savings), options)
+    severity = _severity(savings, options)
     if severity is None:
         return None
     return Finding(
@@ -56,10 +56,12 @@ def _weighed(guideline: str, breach: Breach, clocks: Sequence[Clock], options: O
     )
 
 
-def _severity(share: float, options: Options) -> Severity | None:
+def _severity(savings: Sequence[Saving], options: Options) -> Severity | None:
+    """An error is sure to save something: the lower end of its interval is above 0 where it saves that much."""
+    share = max(saving.share for saving in savings)
     if share <= 0 or share < options.note_at:
         return None
-    if share >= options.error_at:
+    if any(saving.share >= options.error_at and saving.low > 0 for saving in savings):
         return Severity.ERROR
     return Severity.WARNING if share >= options.warning_at else Severity.NOTE
 

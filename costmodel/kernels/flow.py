@@ -59,9 +59,10 @@ class Flow:
 def prepared(graph: Graph) -> tuple[frozenset[str], dict[str, str]]:
     """Tensors that a runtime which prepares its graph does not compute when the network runs, and what some equal.
 
-    Those that nothing leads from to an output; those that are known beforehand: a product with zero, and what is
-    computed from one of these alone; and sums of one of these and another tensor, which they equal. (A sum of two
-    that are known is computed: so it was in every network of NAS-Bench-201 measured with TFLite.)
+    Those that nothing leads from to an output, where all that leads there is in the graph; those that are known
+    beforehand: a product with zero, and what is computed from one of these alone; and sums of one of these and another
+    tensor, which they equal. (A sum of two that are known is computed: so it was in every network of NAS-Bench-201
+    measured with TFLite.)
     """
     known: set[str] = set()
     same: dict[str, str] = {}
@@ -82,7 +83,15 @@ def prepared(graph: Graph) -> tuple[frozenset[str], dict[str, str]]:
         elif not needed.isdisjoint(node.outputs) and not known.issuperset(node.outputs):
             needed.update(node.inputs)
     written = {name for node in graph.nodes for name in node.outputs}
-    return frozenset(same.keys() | known | (written - needed)), same
+    unneeded = written - needed if needed.isdisjoint(severed(graph)) else set()
+    return frozenset(same.keys() | known | unneeded), same
+
+
+def severed(graph: Graph) -> frozenset[str]:
+    """Tensors that are read and nobody's: what a Loop or a Scan writes, of which the graph has the body alone."""
+    made = {*graph.inputs, *(name for node in graph.nodes for name in node.outputs)}
+    read = {*graph.outputs, *(name for node in graph.nodes for name in node.inputs)} - made
+    return frozenset(name for name in read if name in graph.tensors and not graph.tensors[name].is_constant)
 
 
 def _is_free(node: Node) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from costmodel.guidelines import Waiver, record, saving_record
-from costmodel.pricing import budget_record
+from costmodel.pricing import budget_record, latency_record
 from costmodel.report.check import Check
 
 SCHEMA = "costmodel.check/1"
@@ -25,16 +25,7 @@ def to_dict(check: Check) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "model": analysis.model,
-        "platforms": [
-            {
-                "id": prediction.platform,
-                "latency_ms": float(prediction.latency.seconds) * 1e3,
-                "low_ms": float(prediction.latency.low) * 1e3,
-                "high_ms": float(prediction.latency.high) * 1e3,
-                "coverage": prediction.latency.coverage,
-            }
-            for prediction in analysis.predictions
-        ],
+        "platforms": list(map(latency_record, analysis.predictions)),
         "guidelines": list(check.rules),
         "options": asdict(check.options),
         "findings": [record(finding) for finding in review.findings],

@@ -18,7 +18,7 @@ from costmodel.report.coverage import assumption_lines, coverage_line, reason_li
 from costmodel.report.latency import milliseconds
 from costmodel.report.names import plain
 from costmodel.report.rows import inputs
-from costmodel.report.savings import as_sentence
+from costmodel.report.savings import as_sentence, signed_milliseconds
 from costmodel.report.tables import NARROWEST, Name, table, to_text
 
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold cyan"}
@@ -61,7 +61,7 @@ def _head(check: Check) -> list[RenderableType]:
             Name(plain(platform.id)),
             milliseconds(took.seconds),
             f"{milliseconds(took.low)} to {milliseconds(took.high)}",
-            _signed(saving.seconds),
+            signed_milliseconds(saving.seconds),
             _between(saving) if saving.seconds else "",
             _percent(saving.share),
         )
@@ -129,7 +129,9 @@ def _parts(kinds: Sequence[Fold], names: dict[str, str], page: int | None) -> Re
     result = table("place", *(latency.on_lines(f"{head} share", 13).removesuffix("\nshare") for head in heads))
     for kind in kinds:
         cells = (
-            _percent(saving.share) if shares_only else f"{_signed(saving.seconds)} ms{_percent(saving.share):>8}"
+            _percent(saving.share)
+            if shares_only
+            else f"{signed_milliseconds(saving.seconds)} ms{_percent(saving.share):>8}"
             for saving in kind.savings
         )
         result.add_row(_places(kind.findings, short=True), *cells)
@@ -203,7 +205,7 @@ def _short(saving: Saving, names: dict[str, str]) -> str:
     name = plain(names.get(saving.platform, saving.platform))
     if abs(saving.share) < NOTHING:
         return f"nothing on {name}"
-    return f"{_signed(saving.seconds)} ms ({_percent(saving.share)}) on {name}"
+    return f"{signed_milliseconds(saving.seconds)} ms ({_percent(saving.share)}) on {name}"
 
 
 def _waivers(check: Check, page: int | None, everything: bool) -> list[Text]:
@@ -253,10 +255,6 @@ def _listed(words: Iterable[str], last_with: str = "and") -> str:
     """a, b and c."""
     *others, last = words
     return f"{', '.join(others)} {last_with} {last}" if others else last
-
-
-def _signed(seconds: float) -> str:
-    return f"-{milliseconds(-seconds)}" if seconds < 0 else milliseconds(seconds)
 
 
 def _between(saving: Saving) -> str:

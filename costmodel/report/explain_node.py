@@ -17,9 +17,11 @@ from costmodel.explaining.node import ARITHMETIC, LAUNCH, MEMORY, group_of
 from costmodel.graph import Counting, TensorSpec
 from costmodel.guidelines import record, saving_record
 from costmodel.predictor import TERMS
+from costmodel.pricing import estimate_record
 from costmodel.report import latency
 from costmodel.report.names import operator_label, plain
 from costmodel.report.numbers import exact, share, short
+from costmodel.report.savings import signed_milliseconds
 from costmodel.report.tables import NARROWEST, Name, table, to_text
 
 _COUNTS = {
@@ -168,9 +170,7 @@ def _indented(words: str, width: int = _WORDS) -> str:
 
 
 def _signed(seconds: float) -> str:
-    if abs(seconds) < _NOTHING:
-        return "0"
-    return f"-{latency.milliseconds(-seconds)}" if seconds < 0 else latency.milliseconds(seconds)
+    return "0" if abs(seconds) < _NOTHING else signed_milliseconds(seconds)
 
 
 def _kernel(explained: NodeExplanation, time: NodeTime) -> str:
@@ -283,14 +283,13 @@ def _time_record(time: NodeTime, entry: latency.Times) -> dict[str, Any]:
     item = time.kernel
     kernel = None
     if item is not None:
-        ends = {"latency_ms": item.estimate.seconds, "low_ms": item.estimate.low, "high_ms": item.estimate.high}
         kernel = {
             "name": item.kernel.name,
             "kind": item.kernel.kind.value,
             "operators": [one.name for one in item.kernel.operators],
             "mult_adds": item.kernel.cost.mult_adds,
             "bytes": item.kernel.cost.bytes,
-            **{name: float(seconds) * 1e3 for name, seconds in ends.items()},
+            **estimate_record(item.estimate),
             "copies_ms": entry.copies.get(item.kernel.name, 0.0) * 1e3,
         }
     return {

@@ -21,6 +21,7 @@ from costmodel.pricing import record as platform_record
 from costmodel.report import latency
 from costmodel.report.names import plain
 from costmodel.report.numbers import short
+from costmodel.report.savings import signed_milliseconds
 from costmodel.report.tables import NARROWEST, Name, table, to_text
 
 _DERIVED = "Example"  # the section before which the equation stands
@@ -110,8 +111,8 @@ def _findings(review: Review, width: int) -> Iterator[Text]:
     yield from _prose(plain(f"{first.severity.value} at {first.place}{others}: {first.message}."), width)
     yield from _prose(plain(f"Instead: {first.suggestion}."), width)
     for saving in review.totals:
-        span = f"{latency.milliseconds(saving.low)} to {latency.milliseconds(saving.high)} ms"
-        saved = f"{latency.milliseconds(saving.seconds)} ms of a run ({100 * saving.share:.1f} %), {span}"
+        middle, low, high = map(signed_milliseconds, (saving.seconds, saving.low, saving.high))
+        saved = f"{middle} ms of a run ({100 * saving.share:.1f} %), {low} to {high} ms"
         yield from _prose(f"{saving.platform}: {'all save' if count > 1 else 'saves'} {saved}", width)
 
 

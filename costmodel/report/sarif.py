@@ -20,6 +20,7 @@ from urllib.parse import quote
 from costmodel.analysis import Analysis
 from costmodel.graph import Node
 from costmodel.guidelines import RULES, Finding, Rule, record, saving_record
+from costmodel.pricing import latency_record
 from costmodel.report.check import Check
 from costmodel.report.coverage import assumption_lines, coverage_line
 from costmodel.report.latency import budget_line
@@ -54,7 +55,7 @@ def _run(check: Check) -> dict[str, Any]:
         "results": list(_results(check)),
         "properties": {
             "model": analysis.model,
-            "platforms": [_platform(prediction) for prediction in analysis.predictions],
+            "platforms": list(map(latency_record, analysis.predictions)),
             "total_saving": {total.platform: saving_record(total) for total in review.totals},
             "coverage": coverage_line(analysis),
         },
@@ -128,17 +129,6 @@ def _notices(analysis: Analysis) -> Iterator[tuple[str, str]]:
 
 def _notification(level: str, text: str) -> dict[str, Any]:
     return {"level": level, "message": _text(text)}
-
-
-def _platform(prediction: Any) -> dict[str, Any]:
-    latency = prediction.latency
-    return {
-        "id": prediction.platform,
-        "latency_ms": float(latency.seconds) * 1e3,
-        "low_ms": float(latency.low) * 1e3,
-        "high_ms": float(latency.high) * 1e3,
-        "coverage": latency.coverage,
-    }
 
 
 def _results(check: Check) -> Iterator[dict[str, Any]]:
