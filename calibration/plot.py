@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from costmodel.errors import UsageError
+from costmodel.report import pictures
 from costmodel.report.names import plain
 
 if TYPE_CHECKING:
@@ -32,8 +31,7 @@ _COLOURS = {
 
 def svg(report: Report) -> str:
     """The picture as SVG whose colours follow the reader's theme. The same report gives the same text."""
-    with _styled({"svg.fonttype": "none", "svg.hashsalt": "costmodel"}):
-        drawn = _saved(_draw(report), "svg", metadata={"Date": None, "Creator": None}).decode("utf-8")
+    drawn = pictures.svg(lambda: _draw(report), _style())
     # selectors leave the light colours to viewers that know no style sheets
     dark = " ".join(
         f'[style*="{part}: {colours[0]}"] {{ {part}: {colours[1]} !important; }}'
@@ -47,38 +45,19 @@ def svg(report: Report) -> str:
 
 def png(report: Report) -> bytes:
     """The picture on white, 160 pixels an inch."""
-    with _styled({}):
-        return _saved(_draw(report), "png", dpi=160, facecolor="white", metadata={"Software": None})
+    return pictures.png(lambda: _draw(report), _style())
 
 
-def _styled(settings: dict[str, Any]) -> Any:
-    try:
-        from matplotlib import rc_context
-    except ImportError as error:
-        raise UsageError(
-            f"a picture needs matplotlib ({error}); install it with: pip install 'cnn-costmodel[plot]'"
-        ) from error
+def _style() -> dict[str, Any]:
     ink, faint, grid = (_COLOURS[role][0] for role in ("ink", "faint", "grid"))
-    style: Any = {
+    return {
         "axes.edgecolor": faint,
         "axes.labelcolor": ink,
-        "font.family": "DejaVu Sans",
-        "font.size": 9.0,
         "grid.color": grid,
         "text.color": ink,
-        "text.parse_math": False,  # names are not formulas: a $ in one is a $
-        "text.usetex": False,
         "xtick.color": ink,
         "ytick.color": ink,
-        **settings,
     }
-    return rc_context(style)
-
-
-def _saved(figure: Any, kind: str, **options: Any) -> bytes:
-    out = io.BytesIO()
-    figure.savefig(out, format=kind, **options)
-    return out.getvalue()
 
 
 def _draw(report: Report) -> Any:

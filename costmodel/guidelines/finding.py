@@ -57,7 +57,8 @@ class Breach:
 
     operators: of the design that the use-instead would replace. message, suggestion: a sentence each. evidence:
     numbers of the guideline's equation by name, plain values. changes: what the use-instead changes on each
-    platform, in the order of the platforms. note: whether it is a note whatever it saves.
+    platform, in the order of the platforms. note: whether it is a note whatever it saves. place: what to call where it
+    is, if that is no module and no operator.
     """
 
     operators: tuple[Node, ...]
@@ -66,6 +67,7 @@ class Breach:
     evidence: Mapping[str, Any]
     changes: tuple[Change, ...]
     note: bool = False
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,21 +105,17 @@ def balanced(layer: Layer) -> tuple[float, float]:
 def _unbalanced(block: list[Layer], clocks: Sequence[Clock]) -> Breach:
     first = block[0]
     access, bound = (sum(getattr(layer, name) for layer in block) for name in ("memory_access", "bound"))
-    widths = [first.c1, first.c2, *(layer.c2 for layer in block[1:])]
-    shown = " -> ".join(map(str, widths[:2])) + "".join(f" -> {w}" for w in widths[2:3])
-    if len(block) > 2:
-        shown = f"{widths[0]} -> {widths[1]} -> {' and '.join(map(str, widths[2:]))}"
-    wide, narrow = max(first.c1, first.c2), min(first.c1, first.c2)
-    equal = [round(c * layer.groups) for layer in block for c in balanced(layer)]
-    about = f"about {equal[0]}" if max(equal) - min(equal) < 2 else f"{min(equal)} to {max(equal)}"
-    layers = "a layer" if len(block) == 1 else f"{len(block)} layers"
+    ends = " and ".join(str(layer.c2) for layer in block[1:])
+    widths = f"{first.c1} -> {first.c2}{f' -> {ends}' if ends else ''}"
+    ratio = max(first.c1, first.c2) / min(first.c1, first.c2)
+    does = "reads and writes" if len(block) == 1 else "read and write"
     return Breach(
         operators=tuple(layer.node for layer in block),
         message=(
-            f"{first.form} {shown} channels (1:{wide / narrow:.3g}) reads and writes {access / bound:.2f} times the "
-            "elements that equal widths need for the same mult-adds"
+            f"{_named(block)} of {widths} channels (1:{ratio:.3g}) {does} {access / bound:.2f} times the elements that "
+            "equal widths need for the same mult-adds"
         ),
-        suggestion=f"give {layers} {about} channels in and out, which takes the same mult-adds",
+        suggestion=f"{_equal(block)}, at the same mult-adds",
         evidence={
             "memory_access": access,
             "bound": bound,
@@ -129,6 +125,24 @@ def _unbalanced(block: list[Layer], clocks: Sequence[Clock]) -> Breach:
         },
         changes=tuple(_balancing(block, clock) for clock in clocks),
     )
+
+
+def _named(block: list[Layer]) -> str:
+    forms = {layer.form for layer in block}
+    if len(block) == 1:
+        return f"a {block[0].form}"
+    if len(forms) > 1:
+        return f"{len(block)} layers, first a {block[0].form},"
+    return block[0].form.replace("convolution", "convolutions").replace("layer", "layers")
+
+
+def _equal(block: list[Layer]) -> str:
+    """The channels to give to each layer; one number where all are about equal."""
+    pairs = [tuple(round(c * layer.groups) for c in balanced(layer)) for layer in block]
+    every = [channels for pair in pairs for channels in pair]
+    if max(every) - min(every) < 2:
+        return f"about {every[0]} channels in and out"
+    return f"about {' and '.join(f'{c1} -> {c2}' for c1, c2 in dict.fromkeys(pairs))} channels"
 
 
 def _evidence(layer: Layer) -> dict[str, Any]:

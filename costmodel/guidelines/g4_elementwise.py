@@ -32,7 +32,6 @@ Ma et al., ECCV 2018, Section 2, G4: Table 4, and Figure 2.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -48,10 +47,27 @@ from costmodel.predictor import KernelEstimate
 
 ELEMENTWISE = frozenset({Kind.DEPTHWISE, Kind.ELEMENTWISE, Kind.TRANSCENDENTAL, Kind.NORMALIZATION, Kind.MOVEMENT})
 
-_COPIES = frozenset({"Concat", "Split", "Slice", "Shuffle", "Transpose", "Gather"})
-_GATES = frozenset({"HardSwish", "HardSigmoid", "Sigmoid", "Swish", "Mish", "Gelu", "Mul"})
-_RELUS = frozenset({"Relu", "Clip", "PRelu", "LeakyRelu"})
 _FOLDED = frozenset({"BatchNormalization"})
+_DEPTHWISE = "depthwise convolution"
+_ADVICE: tuple[tuple[frozenset[str], str], ...] = (
+    (frozenset({_DEPTHWISE}), "run the depthwise convolution on fewer channels"),
+    (
+        frozenset({"HardSwish", "HardSigmoid", "Sigmoid", "Swish", "Mish", "Gelu", "Mul"}),
+        "use ReLU for what is not fused (hard-swish, swish, gates)",
+    ),
+    (
+        frozenset({"Relu", "Clip", "PRelu", "LeakyRelu"}),
+        "leave out activations that are not needed, or let the runtime fuse them",
+    ),
+    (frozenset({"LRN", "LayerNormalization", "InstanceNormalization"}), "use batch normalisation, which is folded"),
+    (_FOLDED, "put batch normalisation behind a convolution, which it is folded into"),
+    (frozenset({"Add", "Sum"}), "add shortcuts on fewer channels, or concatenate"),
+    (
+        frozenset({"Concat", "Split", "Slice", "Shuffle", "Transpose", "Gather"}),
+        "copy fewer channels: make concat, shuffle and split one operation",
+    ),
+)
+_LITTLE = 0.01  # share of a finding's time below which what takes it is not spoken of
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +81,14 @@ class Part:
     operators: tuple[Node, ...]
     seconds: float
     rest: Kernel | None = None
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What it is, by the name of the operator that is it."""
+        if self.rest is not None:
+            return {node.name: node.op_type for node in self.operators}
+        kernel = self.item.kernel
+        return {kernel.name: _DEPTHWISE if kernel.kind is Kind.DEPTHWISE else kernel.op}
 
 
 Own = tuple[Part, ...]
@@ -147,10 +171,9 @@ def _shares(own: Sequence[Own], clocks: Sequence[Clock]) -> dict[str, float]:
 def _outweighed(network: Network, layer: Layer, own: Sequence[Own], clocks: Sequence[Clock]) -> Breach:
     ratios = {clock.platform.id: ratio for clock, ratio in zip(clocks, _ratios(layer, own, clocks), strict=True)}
     where = max(ratios, key=lambda id: ratios[id])
-    channels = f"{layer.c1} -> {layer.c2} channels"
     message = (
-        f"{_listed(own)} after a {layer.form} ({channels}) {_take(own)} {ratios[where]:.1f} times as long as it "
-        f"on {where}"
+        f"{_listed(own)} {_take(own)} {ratios[where]:.1f} times as long as the {layer.form} before, of "
+        f"{layer.c1} -> {layer.c2} channels, on {where}"
     )
     return _breach(network, own, clocks, message, {"layer": layer.node.name, "ratio": ratios})
 
@@ -163,14 +186,17 @@ def _gate(network: Network, chain: Sequence[Node], own: Sequence[Own], clocks: S
         f"a squeeze-excite of {len(chain)} operators, {layers} small layers among them, takes "
         f"{100 * shares[where]:.1f} % of the time on {where}"
     )
-    return _breach(network, own, clocks, message, {"gate": chain[-1].name})
+    advice = "leave squeeze-excite out where accuracy allows, or have it in fewer blocks; priced without it"
+    return replace(
+        _breach(network, own, clocks, message, {"gate": chain[-1].name}), suggestion=advice, operators=tuple(chain)
+    )
 
 
 def _scattered(network: Network, own: Sequence[Own], clocks: Sequence[Clock]) -> Breach:
     shares = _shares(own, clocks)
     where = max(shares, key=lambda id: shares[id])
-    message = f"{_listed(own)} over the whole network {_take(own)} {100 * shares[where]:.0f} % of its time on {where}"
-    return _breach(network, own, clocks, message, {})
+    message = f"{_listed(own)} together {_take(own)} {100 * shares[where]:.0f} % of the time on {where}"
+    return replace(_breach(network, own, clocks, message, {}), place="the whole network")
 
 
 def _breach(
@@ -195,55 +221,46 @@ def _breach(
     )
 
 
+def _dear(own: Sequence[Own]) -> dict[str, set[str]]:
+    """What takes the time: the names of operators by what they are, the dearest first, without those that take next to
+    nothing on every platform."""
+    names: dict[str, set[str]] = {}
+    shares: dict[str, float] = {}
+    for parts in own:
+        whole = _seconds(parts)
+        times: dict[str, float] = {}
+        for part in parts:
+            for name, label in part.labels.items():
+                times[label] = times.get(label, 0.0) + part.seconds / len(part.labels)
+                names.setdefault(label, set()).add(name)
+        for label, time in times.items():
+            shares[label] = max(shares.get(label, 0.0), time / whole if whole else 0.0)
+    return {label: names[label] for label in sorted(names, key=lambda label: -shares[label]) if shares[label] > _LITTLE}
+
+
 def _operators(network: Network, own: Sequence[Own]) -> tuple[Node, ...]:
-    """The operators of kernels on any platform, in the order of execution."""
-    nodes = {node.name: node for parts in own for part in parts for node in part.operators}
+    """The operators of what takes the time on any platform, in the order of execution."""
+    dear = {name for names in _dear(own).values() for name in names}
+    parts = (part for parts in own for part in parts if not dear.isdisjoint(part.labels))
+    nodes = {node.name: node for part in parts for node in part.operators}
     return tuple(nodes[name] for name in sorted(nodes, key=network.place.__getitem__))
 
 
-def _labels(own: Sequence[Own]) -> list[str]:
-    """What each part is."""
-    labels: dict[str, str] = {}
-    for part in (part for parts in own for part in parts):
-        kernel = part.item.kernel
-        if part.rest is not None:
-            labels.update((node.name, node.op_type) for node in part.operators)
-        else:
-            labels[kernel.name] = "depthwise convolution" if kernel.kind is Kind.DEPTHWISE else kernel.op
-    return list(labels.values())
-
-
 def _listed(own: Sequence[Own]) -> str:
-    """What parts are, with how many where there are several: depthwise convolution, 2 Clip and Add."""
+    """What takes the time, with how many where there are several: depthwise convolution, 2 Clip and Add."""
     shown = [
-        name if count == 1 else f"{count} {name}{'s' if name == 'depthwise convolution' else ''}"
-        for name, count in Counter(_labels(own)).most_common()
+        label if len(names) == 1 else f"{len(names)} {label}{'s' if label == _DEPTHWISE else ''}"
+        for label, names in _dear(own).items()
     ]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
 def _take(own: Sequence[Own]) -> str:
-    return "takes" if len(_labels(own)) == 1 else "take"
+    return "takes" if sum(map(len, _dear(own).values())) == 1 else "take"
 
 
 def _advice(own: Sequence[Own]) -> str:
-    """What to do about kernels, by what they are."""
-    kinds = {part.item.kernel.kind for parts in own for part in parts}
-    ops = {node.op_type for parts in own for part in parts if part.rest is not None for node in part.operators}
-    ops |= {part.item.kernel.op for parts in own for part in parts if part.rest is None}
-    parts = []
-    if Kind.REDUCTION in kinds:
-        return "leave squeeze-excite out where accuracy allows, or have it in fewer blocks; what is saved is all of it"
-    if Kind.DEPTHWISE in kinds:
-        parts.append("run the depthwise convolution on fewer channels")
-    if ops & _GATES:
-        parts.append("use ReLU for what is not fused (hard-swish, swish, gates)")
-    if ops & _RELUS:
-        parts.append("leave out activations that are not needed, or let the runtime fuse them")
-    if "BatchNormalization" in ops:
-        parts.append("put batch normalisation behind a convolution, which it is folded into")
-    if ops & {"Add", "Sum"}:
-        parts.append("add shortcuts on fewer channels, or concatenate")
-    if ops & _COPIES:
-        parts.append("copy fewer channels: make concat, shuffle and split one operation")
-    return "; ".join([*parts, "what is saved is all that they take"])
+    """What to do about what takes the time."""
+    ops = set(_dear(own))
+    parts = [advice for types, advice in _ADVICE if ops & types]
+    return "; ".join([*parts, "priced without them altogether"])

@@ -46,7 +46,7 @@ def _weighed(guideline: str, breach: Breach, clocks: Sequence[Clock], options: O
     return Finding(
         guideline,
         Severity.NOTE if breach.note else severity,
-        _place(breach.operators),
+        breach.place or _place(breach.operators),
         breach.operators,
         breach.message,
         breach.suggestion,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from costmodel.errors import UsageError
+from costmodel.report import pictures
 from costmodel.report.names import plain
 from costmodel.reuse import FeatureReuse
 
@@ -20,41 +20,17 @@ MOST = 1000  # blocks that are drawn
 
 _LONGEST_NAME = 34  # characters; of longer ones the middle is left out
 _INCH = 0.0094  # a character's width for each point of its size
+_STYLE = {"savefig.facecolor": "white"}
 
 
 def svg(reuse: FeatureReuse) -> str:
-    """The picture as SVG. The same reuse gives the same text."""
-    with _styled({"svg.fonttype": "none", "svg.hashsalt": "costmodel"}):
-        return _saved(_draw(reuse), "svg", metadata={"Date": None, "Creator": None}).decode("utf-8")
+    """The picture as SVG on white. The same reuse gives the same text."""
+    return pictures.svg(lambda: _draw(reuse), _STYLE)
 
 
 def png(reuse: FeatureReuse) -> bytes:
     """The picture on white, 160 pixels an inch."""
-    with _styled({}):
-        return _saved(_draw(reuse), "png", dpi=160, metadata={"Software": None})
-
-
-def _styled(settings: dict[str, Any]) -> Any:
-    try:
-        from matplotlib import rc_context
-    except ImportError as error:
-        raise UsageError(
-            f"a picture needs matplotlib ({error}); install it with: pip install 'cnn-costmodel[plot]'"
-        ) from error
-    style: Any = {
-        "font.family": "DejaVu Sans",
-        "font.size": 9.0,
-        "text.parse_math": False,  # names are not formulas: a $ in one is a $
-        "text.usetex": False,
-        **settings,
-    }
-    return rc_context(style)
-
-
-def _saved(figure: Any, kind: str, **options: Any) -> bytes:
-    out = io.BytesIO()
-    figure.savefig(out, format=kind, facecolor="white", **options)
-    return out.getvalue()
+    return pictures.png(lambda: _draw(reuse), _STYLE)
 
 
 def _draw(reuse: FeatureReuse) -> Any:
