@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from costmodel.dims import Dim
 from costmodel.graph import Graph, Node, TensorSpec
@@ -124,54 +124,88 @@ class Network:
     @staticmethod
     def of(graph: Graph) -> Network:
         """One pass over the operators. Operators whose shapes are not known are no layers."""
-        tensors = graph.tensors
-        found = {node.name: kind_of(node, tensors) for node in graph.nodes}
+        found = {node.name: kind_of(node, graph.tensors) for node in graph.nodes}
         kinds = {name: kind for name, (kind, _) in found.items()}
-        places = {name: place for place, name in enumerate(kinds)}
-        last = _leaving(graph, kinds)
-        layers: dict[str, Layer] = {}
-        owners: dict[str, Layer | None] = {}
-        keeps: dict[str, Layer | None] = {}  # tensor -> the layer whose channels it has
-        changed: set[str] = set()  # tensors whose elements are not those of that layer any more
-        latest: dict[str, Layer | None] = {}  # tensor -> the last layer that leads to it
-        images = {name for name in graph.inputs if name in tensors and _is_image(tensors[name].shape)}
+        images = {name for name in graph.inputs if _is_image(graph.tensors.get(name))}
+        walk = _Walk(graph, _leaving(graph, kinds), images)
         for place, node in enumerate(graph.nodes):
             kind, loops = found[node.name]
-            data = [name for name in node.inputs if name in keeps or name in images]
-            data = data or [name for name in node.inputs if name in tensors and not tensors[name].is_constant]
             if kind in _MIXING and loops is not None and _is_whole(loops):
-                first = data[0] if data else ""
-                stem, leaves = first in images, not last.isdisjoint(node.outputs)
-                read = _positions(kind, loops, tensors[node.inputs[0]], tensors[node.outputs[0]])
-                layer = Layer(node, kind, loops, read, place, keeps.get(first), first not in changed, stem, leaves)
-                layers[node.name] = layer
-                keeps.update(dict.fromkeys(node.outputs, layer))
-                latest.update(dict.fromkeys(node.outputs, layer))
-                continue
-            before = [owner for name in data if (owner := latest.get(name)) is not None]
-            owner = max(before, key=lambda layer: layer.place, default=None)
-            owners[node.name] = owner
-            latest.update(dict.fromkeys(node.outputs, owner))
-            if kind in _KEEPING or node.op_type in _RENAMING:
-                source = _source(graph, data, keeps)
-                keeps.update(dict.fromkeys(node.outputs, source))
-                if node.op_type not in _RENAMING | _NORMS or not changed.isdisjoint(data):
-                    changed.update(node.outputs)
-                if images.intersection(data[:1]) and kind is not Kind.DEPTHWISE:
-                    images.update(node.outputs)
-                elif node.op_type == "Transpose" and owner is None:  # an input whose channels are its last dim
-                    images.update(name for name in node.outputs if name in tensors and _is_image(tensors[name].shape))
+                walk.mix(node, kind, loops, place)
             else:
-                keeps.update(dict.fromkeys(node.outputs))
-        return Network(graph, places, kinds, layers, owners)
+                walk.keep(node, kind)
+        places = {name: place for place, name in enumerate(kinds)}
+        return Network(graph, places, kinds, walk.layers, walk.owners)
 
 
-def _source(graph: Graph, data: list[str], keeps: Mapping[str, Layer | None]) -> Layer | None:
+@dataclass(slots=True)
+class _Walk:
+    """What is known of tensors on the way through a graph.
+
+    last: those that leave the network without passing another layer. images: those that have an image's channels.
+    sources: the layer whose channels each has. changed: those whose elements are not that layer's any more. latest: the
+    last layer that leads to each.
+    """
+
+    graph: Graph
+    last: set[str]
+    images: set[str]
+    layers: dict[str, Layer] = field(default_factory=dict)
+    owners: dict[str, Layer | None] = field(default_factory=dict)
+    sources: dict[str, Layer | None] = field(default_factory=dict)
+    changed: set[str] = field(default_factory=set)
+    latest: dict[str, Layer | None] = field(default_factory=dict)
+
+    def mix(self, node: Node, kind: Kind, loops: Loops, place: int) -> None:
+        """Pass a layer."""
+        tensors = self.graph.tensors
+        first = next(iter(self._data(node)), "")
+        layer = Layer(
+            node,
+            kind,
+            loops,
+            _positions(kind, loops, tensors[node.inputs[0]], tensors[node.outputs[0]]),
+            place,
+            source=self.sources.get(first),
+            direct=first not in self.changed,
+            stem=first in self.images,
+            last=not self.last.isdisjoint(node.outputs),
+        )
+        self.layers[node.name] = layer
+        self.sources.update(dict.fromkeys(node.outputs, layer))
+        self.latest.update(dict.fromkeys(node.outputs, layer))
+
+    def keep(self, node: Node, kind: Kind) -> None:
+        """Pass an operator between layers."""
+        data = self._data(node)
+        before = [owner for name in data if (owner := self.latest.get(name)) is not None]
+        owner = max(before, key=lambda layer: layer.place, default=None)
+        self.owners[node.name] = owner
+        self.latest.update(dict.fromkeys(node.outputs, owner))
+        if kind not in _KEEPING and node.op_type not in _RENAMING:
+            self.sources.update(dict.fromkeys(node.outputs))
+            return
+        self.sources.update(dict.fromkeys(node.outputs, _source(self.graph, data, self.sources)))
+        if node.op_type not in _RENAMING | _NORMS or not self.changed.isdisjoint(data):
+            self.changed.update(node.outputs)
+        if self.images.intersection(data[:1]) and kind is not Kind.DEPTHWISE:
+            self.images.update(node.outputs)
+        elif node.op_type == "Transpose" and owner is None:  # an input whose channels are its last dim
+            self.images.update(name for name in node.outputs if _is_image(self.graph.tensors.get(name)))
+
+    def _data(self, node: Node) -> list[str]:
+        """The inputs of an operator that are computed; those of the network's first operators are its inputs."""
+        known = [name for name in node.inputs if name in self.sources or name in self.images]
+        tensors = self.graph.tensors
+        return known or [name for name in node.inputs if name in tensors and not tensors[name].is_constant]
+
+
+def _source(graph: Graph, data: list[str], sources: Mapping[str, Layer | None]) -> Layer | None:
     """The layer whose channels an element-wise operator passes on: a gate is broadcast to the larger operand."""
     sizes = {name: size for name in data if isinstance(size := graph.tensors[name].elements, int)}
     largest = max(sizes.values(), default=0)
-    sources = {id(source := keeps.get(name)): source for name, size in sizes.items() if size == largest}
-    return next(iter(sources.values())) if len(sources) == 1 else None
+    found = {id(source := sources.get(name)): source for name, size in sizes.items() if size == largest}
+    return next(iter(found.values())) if len(found) == 1 else None
 
 
 def _positions(kind: Kind, loops: Loops, data: TensorSpec, out: TensorSpec) -> tuple[int, int]:
@@ -202,5 +236,6 @@ def _whole(dim: Dim) -> int:
     return dim
 
 
-def _is_image(shape: object) -> bool:
-    return isinstance(shape, tuple) and len(shape) == 4 and isinstance(shape[1], int) and shape[1] <= STEM
+def _is_image(spec: TensorSpec | None) -> bool:
+    shape = None if spec is None else spec.shape
+    return shape is not None and len(shape) == 4 and isinstance(shape[1], int) and shape[1] <= STEM
