@@ -3,7 +3,8 @@
 Sources: ncnn packs 4 fp32 or 8 fp16 channels in a register (its `elempack`), falls back to 4 fp16 channels, and runs
 3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3); TensorRT by F(2x2, 3x3), otherwise on tiles of
 channels; so does cuDNN 7 (CUDNN_CONVOLUTION_FWD_ALGO_WINOGRAD; its tile is not documented and taken to be TensorRT's);
-XNNPACK, which TFLite runs on CPUs, works on 4 channels; ONNX Runtime blocks 8 channels (NCHWc).
+XNNPACK, which TFLite runs on CPUs, works on 4 channels; ONNX Runtime rounds channels up to blocks of 16 (NCHWc, on CPUs
+with AVX-512) where they are multiples of 4, and runs others as a matrix product of patches.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _MACHINES: dict[tuple[str, str], Machine] = {
     ("cudnn7", "fp32"): Machine(vector=32, padded=True, winograd=2),
     ("tensorrt", "fp32"): Machine(vector=8, winograd=2),
     ("tensorrt", "fp16"): Machine(vector=32, padded=True, winograd=2),
-    ("onnxruntime", "fp32"): Machine(vector=8),
+    ("onnxruntime", "fp32"): Machine(vector=16, packed=4, padded=True),
 }
 _DEFAULTS: dict[Processor, Machine] = {"cpu": Machine(vector=4), "gpu": Machine(vector=32, padded=True)}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from costmodel.cost import Cost
@@ -83,7 +83,10 @@ class GraphAssembler:
         return self._add(spec)
 
     def values(self, items: Sequence[Any], dtype: str = "int64", name: str = "") -> TensorSpec:
-        """A vector of numbers that steers an operator (a shape, axes, scales); nameless, or a tensor of the graph."""
+        """A vector of numbers that steers an operator (a shape, axes, scales): a tensor of the graph.
+
+        Without a name it is named after the operator's input that it is given to.
+        """
         value = as_value(tuple(items))
         spec = TensorSpec(value.shape, dtype, self.unique(self._path(name)) if name else "", value)
         return self._add(spec) if name else spec
@@ -148,6 +151,7 @@ class GraphAssembler:
         except ShapeError as error:
             raise ShapeError(f"node {name!r} ({op_type}): {error}") from error
         specs = applied.outputs
+        reads = tuple(self._kept(spec, f"{name}.input_{i}") for i, spec in enumerate(inputs))
         for spec in specs:
             if spec.name:
                 self._add(spec)
@@ -161,7 +165,7 @@ class GraphAssembler:
                 name,
                 op_type,
                 domain,
-                tuple("" if spec is None else spec.name for spec in inputs),
+                reads,
                 tuple(outputs),
                 attributes,
                 applied.cost.repeated(repeat, self._params(applied.params)),
@@ -173,6 +177,15 @@ class GraphAssembler:
             )
         )
         return specs
+
+    def _kept(self, spec: TensorSpec | None, place: str) -> str:
+        """The name of a node's input, "" for one left out; nameless values become a tensor named after their place."""
+        if spec is None or spec.name or spec.value is None:
+            return "" if spec is None else spec.name
+        name = self.unique(place)
+        while name in self._tensors:
+            name = self.unique(place)
+        return self._add(replace(spec, name=name)).name
 
     def _params(self, candidates: Params) -> Dim:
         """Learned elements of the constants that no earlier node has used."""

@@ -7,13 +7,13 @@ costs of the finished graph are then of the same kind.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from costmodel.assembler import GraphAssembler
 from costmodel.dims import Dim, exact_div
 from costmodel.errors import ShapeError
 from costmodel.graph import TensorSpec
+from costmodel.ops import as_value
 
 Sizes = int | tuple[int, ...]
 
@@ -124,7 +124,7 @@ class GraphBuilder(GraphAssembler):
 
     def relu6(self, x: TensorSpec, name: str = "relu6") -> TensorSpec:
         """min(max(x, 0), 6)."""
-        low, high = (replace(self.values((v,), x.dtype), shape=()) for v in (0.0, 6.0))
+        low, high = (TensorSpec((), x.dtype, value=as_value(bound)) for bound in (0.0, 6.0))
         return self._one("Clip", (x, low, high), name)
 
     def prelu(self, x: TensorSpec, name: str = "prelu") -> TensorSpec:

@@ -151,6 +151,24 @@ def test_channels_that_do_not_fill_vectors(cin, cout, half, scalar):
     assert work["pointwise.mult_adds"] == 2 * 77 * (8 * ceil(cin / 8)) * (8 * ceil(cout / 8))
 
 
+@pytest.mark.parametrize(("cin", "cout", "packs"), [(58, 58, False), (60, 58, False), (60, 60, True), (64, 72, True)])
+def test_channels_that_pack_are_rounded_up_and_others_pay(cin, cout, packs):
+    """Blocks of 16 for multiples of 4, as ONNX Runtime has them."""
+    machine = Machine(vector=16, packed=4, padded=True)
+    kernel = conv(cin, cout, 1)
+    rounded = 2 * 77 * (16 * ceil(cin / 16)) * (16 * ceil(cout / 16))
+    work = amounts(kernel, machine)
+    assert work["pointwise.mult_adds"] == (rounded if packs else kernel.cost.mult_adds)
+    assert work["contraction.scalar"] == (0 if packs else kernel.cost.mult_adds)
+    assert "contraction.half" not in work
+    kernel = conv(cin, cin, (3, 3), groups=cin)
+    work = amounts(kernel, machine)
+    fills = cin % 4 == 0
+    assert work["depthwise.mult_adds_3x3"] * cin == kernel.cost.mult_adds * (16 * ceil(cin / 16) if fills else cin)
+    assert work["depthwise.scalar"] == (0 if fills else kernel.cost.mult_adds)
+    assert work["depthwise.half"] == 0
+
+
 @pytest.mark.parametrize(("taps", "term"), [((3, 3), "stem.mult_adds"), ((7, 7), "stem.large_mult_adds")])
 def test_the_first_layer_of_images(taps, term):
     kernel = conv(3, 24, taps, 2)

@@ -175,7 +175,8 @@ def _balancing(block: list[Layer], clock: Clock) -> Change:
 def _unaligned(network: Network, clock: Clock, clocks: Sequence[Clock]) -> Iterator[Breach]:
     """Widths that do not fill the vectors of a platform that pays for it, each with all layers that have it."""
     machine = clock.platform.machine
-    if machine.padded or machine.vector < 2:
+    vector = machine.packed if machine.padded else machine.vector  # what is rounded up fills vectors
+    if vector < 2:
         return
     widths: dict[int, list[Layer]] = {}
     for layer in network.layers.values():
@@ -183,10 +184,10 @@ def _unaligned(network: Network, clock: Clock, clocks: Sequence[Clock]) -> Itera
             continue
         ends = [layer.cin] if layer.last else [layer.cin, layer.cout]
         for width in dict.fromkeys(ends):
-            if width > STEM and width % machine.vector:
+            if width > STEM and width % vector:
                 widths.setdefault(width, []).append(layer)
     for width, layers in sorted(widths.items()):
-        filled = -(-width // machine.vector) * machine.vector
+        filled = -(-width // vector) * vector
         change = Change()
         for layer in layers:
             item = clock.kernel(layer.node)
@@ -198,10 +199,10 @@ def _unaligned(network: Network, clock: Clock, clocks: Sequence[Clock]) -> Itera
         count = "1 convolution" if len(layers) == 1 else f"{len(layers)} convolutions"
         yield Breach(
             operators=tuple(layer.node for layer in layers),
-            message=f"{width} channels in {count}: not a multiple of the {machine.vector} that fill a vector of "
+            message=f"{width} channels in {count}: not a multiple of the {vector} that fill a vector of "
             f"{clock.platform.id}, where {filled} channels take less time",
             suggestion=f"use {filled} channels",
-            evidence={"channels": width, "filled": filled, "vector": machine.vector, "platform": clock.platform.id},
+            evidence={"channels": width, "filled": filled, "vector": vector, "platform": clock.platform.id},
             changes=tuple(change if other is clock else Change() for other in clocks),
             note=True,
         )

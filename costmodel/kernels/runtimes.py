@@ -76,7 +76,7 @@ RUNTIMES: dict[str, Runtime] = {
             "onnxruntime",
             epilogues=_RELUS | {"Sigmoid", "Tanh", "HardSigmoid", "HardSwish"},
             adds=True,
-            decomposed=(("Mish", 3),),
+            decomposed=(("HardSwish", 2), ("Mish", 3)),
             spelled=frozenset({"HardSigmoid", "HardSwish"}),
             blocks=16,
         ),

@@ -17,8 +17,9 @@ class Machine:
 
     vector: channels that fill a register or tile. packed: a smaller number of channels that runs at half
     speed; 0 where there is none. padded: whether channels are rounded up to the vector, instead of paying
-    for what does not fill it. winograd: tile size m of the algorithm F(m x m, 3 x 3) that the runtime has
-    for 3x3 convolutions of stride 1; 0 where it has none.
+    for what does not fill it; where `packed` is given, only multiples of it are, and others pay. winograd: tile
+    size m of the algorithm F(m x m, 3 x 3) that the runtime has for 3x3 convolutions of stride 1; 0 where it has
+    none.
     """
 
     vector: int = 1

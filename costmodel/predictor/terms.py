@@ -138,10 +138,13 @@ def _patches(kind: Kind, loops: Loops, machine: Machine) -> Amounts:
     window, positions, groups = loops.window, loops.positions, loops.groups
     cin, cout = loops.cin, loops.cout
     plain = positions * groups * cin * cout * window
+    half, scalar = _unfilled(cin, cout, machine)
+    mult_adds = plain
+    if machine.padded:
+        rounded = positions * groups * _rounded(cin, machine) * _rounded(cout, machine) * window
+        mult_adds = _padded(plain, rounded, scalar, machine)
     result: Amounts = {
-        f"{kind.value}.mult_adds": positions * groups * _rounded(cin, machine) * _rounded(cout, machine) * window
-        if machine.padded
-        else plain,
+        f"{kind.value}.mult_adds": mult_adds,
         "contraction.output": positions * groups * cout,
         "contraction.weights": groups * cin * cout * window,
     }
@@ -150,8 +153,8 @@ def _patches(kind: Kind, loops: Loops, machine: Machine) -> Amounts:
     else:
         result["contraction.patches"] = positions * groups * cin * window
     if not machine.padded:
-        half, scalar = _unfilled(cin, cout, machine)
         result["contraction.half"] = plain * half
+    if machine.packed or not machine.padded:
         result["contraction.scalar"] = plain * scalar
     return result
 
@@ -200,12 +203,21 @@ def _depthwise(loops: Loops, machine: Machine) -> Amounts:
     else:
         name = "5x5" if loops.taps == (5, 5) else "other"
     half, scalar = _unfilled(loops.groups, loops.groups, machine)
+    mult_adds = plain
+    if machine.padded and machine.packed:
+        rounded = loops.positions * _rounded(loops.groups, machine) * loops.window
+        mult_adds, half = _padded(plain, rounded, scalar, machine), 0
     return {
-        f"depthwise.mult_adds_{name}": plain,
+        f"depthwise.mult_adds_{name}": mult_adds,
         "depthwise.output": loops.positions * loops.groups,
         "depthwise.half": plain * half,
         "depthwise.scalar": plain * scalar,
     }
+
+
+def _padded(plain: Dim, rounded: Dim, scalar: Dim, machine: Machine) -> Dim:
+    """Mult-adds of a padded machine: with channels rounded up, or plain where they do not even pack."""
+    return rounded * (1 - scalar) + plain * scalar if machine.packed else rounded
 
 
 def _rounded(channels: Dim, machine: Machine) -> Dim:

@@ -1,4 +1,4 @@
-"""ONNX models: read without their weights, and turned into the graph IR.
+"""ONNX models: read without their weights and turned into the graph IR, and written from it with random weights.
 
 wire.py         takes the weights out of the bytes
 file.py         parses what is left
@@ -7,9 +7,11 @@ importer.py     walks the nodes; ordering.py sorts them, control_flow.py and fun
 free_dims.py    settles the dims that a model leaves free; solving.py finds those that the graph fixes
 protos.py       translates single messages; metadata.py those that say where an operator comes from
 checks.py       refuses what is unsafe
+writer.py       writes a graph as a model; random_weights.py fills its constants
 """
 
 from costmodel.frontends.onnx.free_dims import Wishes
 from costmodel.frontends.onnx.importer import load
+from costmodel.frontends.onnx.writer import save, write
 
-__all__ = ["Wishes", "load"]
+__all__ = ["Wishes", "load", "save", "write"]

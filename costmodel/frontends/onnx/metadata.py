@@ -8,6 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+# What writer.py writes: a node's module and source as they are.
+MODULE, SOURCE = "costmodel.module", "costmodel.source"
 _SCOPES = "pkg.torch.onnx.name_scopes"
 _TRACE = "pkg.torch.onnx.stack_trace"
 _WEIGHT = ".weight"
@@ -19,22 +21,29 @@ def origin(node: Any) -> tuple[str, str]:
     """(module path, file:line) of a NodeProto; "" for what is not known.
 
     torch's exporter writes both as metadata; its older TorchScript exporter, and others, write the
-    module path as the node's name.
+    module path as the node's name. A model that was written from a graph has what the graph had.
     """
-    scopes = trace = ""
+    scopes = trace = source = ""
+    own: str | None = None
     for entry in node.metadata_props:
         if entry.key == _SCOPES:
             scopes = entry.value
         elif entry.key == _TRACE:
             trace = entry.value
-    if not scopes:
+        elif entry.key == MODULE:
+            own = entry.value
+        elif entry.key == SOURCE:
+            source = entry.value
+    if own is not None:
+        module = own
+    elif not scopes:
         module = _module_of_name(node.name)
     elif len(node.input) > 1 and node.input[1].endswith(_WEIGHT):
         # A conv with a folded batch norm carries the norm's scopes; its weight keeps the conv's name.
         module = node.input[1].removesuffix(_WEIGHT)
     else:
         module = _module_of_scopes(scopes)
-    return module, source_line(trace) if trace else ""
+    return module, source_line(trace) if trace else source
 
 
 def _module_of_scopes(text: str) -> str:
