@@ -1,4 +1,4 @@
-"""costmodel calibrate DATA.csv --id ID --runtime R -o PROFILE.json."""
+"""costmodel calibrate DATA.csv --id ID --runtime R -o PROFILE.json, and the same from a benchmark's logs."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from calibration import known, report
+from calibration import known, logs, report
 from calibration.calibrate import Identity, calibrate
-from calibration.dataset import Dataset, Sample, graph, read
+from calibration.dataset import Dataset, Sample, graph
+from calibration.logs import Measured
 from calibration.machines import PROCESSORS, processor_of
 from calibration.physics import Processor
 from calibration.report import Report
@@ -33,7 +35,20 @@ _FAR_OFF = 5.0  # times the measured latency, or as many times less
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
-    parser.add_argument("data", metavar="DATA.csv", help="measurements: a header with network,latency_ms, a row each")
+    parser.add_argument(
+        "data",
+        metavar="DATA",
+        nargs="+",
+        help="measurements: a CSV with a header with network,latency_ms and a row each; or what --from says",
+    )
+    parser.add_argument(
+        "--from",
+        dest="format",
+        choices=logs.FORMATS,
+        default=logs.CSV,
+        help="what DATA is: a data CSV (the default); logs of ncnn's benchncnn; NETWORK=LOG for each log of TFLite's "
+        "benchmark_model or TensorRT's trtexec, such as zoo:mobilenet_v2=mbv2.txt",
+    )
     parser.add_argument("-o", "--output", metavar="PROFILE.json", required=True, help="the profile to write")
     identity = parser.add_argument_group("the platform")
     identity.add_argument("--id", required=True, help="device-runtime-precision-threads, such as pixel7-tflite-fp32-1t")
@@ -62,8 +77,9 @@ def run(options: argparse.Namespace) -> int:
     runtime = runtime_of(options.runtime).name
     _check_outputs(options)
     precision, threads = _as_named(options, runtime)
-    dataset = for_platform(read(options.data, skip_bad=options.skip_bad), options.platform, threads, precision)
-    identity = _identity(options, runtime, precision, threads, dataset.samples)
+    measured = logs.read(options.format, options.data, runtime, precision, threads, skip_bad=options.skip_bad)
+    dataset = for_platform(measured.dataset, options.platform, threads, precision)
+    identity = _identity(options, runtime, precision, threads, dataset.samples, measured)
     learned = known.before(runtime, identity.precision, identity.threads, identity.processor, options.prior)
     offsets = np.array([learned.offsets.get(sample.network, 0.0) for sample in dataset.samples])
     before = Known(learned.prior, offsets)
@@ -76,6 +92,7 @@ def run(options: argparse.Namespace) -> int:
             notes=_few(dataset),
         )
     dumps(platform)  # a profile that does not fit its form is refused before anything is written
+    held_out = _naming(held_out, measured.origin)
     if options.report:
         report.write(held_out, options.report)
     save_profile(platform, options.output)
@@ -86,6 +103,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _check_outputs(options: argparse.Namespace) -> None:
     """Refuse what could not be written before anything is, and what would replace the measurements."""
+    measurements = logs.files(options.format, options.data)
     for option, name in (("-o", options.output), ("--report", options.report)):
         if name is None:
             continue
@@ -95,7 +113,7 @@ def _check_outputs(options: argparse.Namespace) -> None:
         if not os.access(path.parent, os.W_OK):
             why = "no right to write there" if path.parent.is_dir() else "no such folder"
             raise UsageError(f"{option} {name}: cannot be written ({why}: {path.parent}); give another file")
-        if path.exists() and os.path.exists(options.data) and path.samefile(options.data):
+        if path.exists() and any(os.path.exists(data) and path.samefile(data) for data in measurements):
             raise UsageError(f"{option} {name}: it holds the measurements; give another file")
 
 
@@ -116,23 +134,41 @@ def _as_named(options: argparse.Namespace, runtime: str) -> tuple[str, int | Non
 
 
 def _identity(
-    options: argparse.Namespace, runtime: str, precision: str, threads: int | None, samples: Sequence[Sample]
+    options: argparse.Namespace,
+    runtime: str,
+    precision: str,
+    threads: int | None,
+    samples: Sequence[Sample],
+    measured: Measured,
 ) -> Identity:
-    processor = options.processor or processor_of(runtime)
+    """Who the platform is; what no option says is what its log says."""
+    if options.processor and measured.processor not in (None, options.processor):
+        raise UsageError(
+            f"--processor {options.processor}: {measured.origin} is of a {measured.processor}; correct one of the two"
+        )
+    processor = options.processor or measured.processor or processor_of(runtime)
     if processor not in PROCESSORS[runtime]:
         raise UsageError(f"--processor {processor}: {runtime} runs on a {PROCESSORS[runtime][0]}; leave it out")
     threads = threads or max(sample.threads for sample in samples)
     return Identity(
         options.id,
-        options.device or options.id.split("-")[0],
+        options.device or measured.device or options.id.split("-")[0],
         runtime,
         precision,
         threads or (1 if processor == "cpu" else 0),
         processor,
-        options.runtime_version,
-        options.clock,
-        options.date,
+        options.runtime_version or measured.runtime_version,
+        options.clock or measured.clock,
+        options.date or measured.date,
     )
+
+
+def _naming(held_out: Report, origin: str) -> Report:
+    """The report with the logs that were measured, if the measurements are of logs."""
+    if not origin:
+        return held_out
+    figures = held_out.accuracy
+    return replace(held_out, accuracy=replace(figures, method=f"{origin}; {figures.method}"))
 
 
 def _few(dataset: Dataset) -> tuple[str, ...]:

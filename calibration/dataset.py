@@ -55,7 +55,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row that cannot be used: where it is, what is wrong, and what to do."""
+    """A row that cannot be used: where it is (line 0: the file as a whole), what is wrong, and what to do."""
 
     file: str
     line: int
@@ -63,7 +63,8 @@ class BadRow:
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.problem}; {self.remedy}"
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.problem}; {self.remedy}"
 
 
 @dataclass(frozen=True, slots=True)
