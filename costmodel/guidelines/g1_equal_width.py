@@ -42,7 +42,8 @@ from costmodel.guidelines.finding import Breach, Change
 from costmodel.guidelines.network import STEM, Layer, Network
 from costmodel.guidelines.options import Options
 from costmodel.guidelines.remedies import resized, with_channels
-from costmodel.kernels import Kind
+from costmodel.kernels import Kernel, Kind
+from costmodel.predictor import KernelEstimate
 
 
 def breaches(network: Network, clocks: Sequence[Clock], options: Options) -> Iterator[Breach]:
@@ -178,27 +179,19 @@ def _unaligned(network: Network, clock: Clock, clocks: Sequence[Clock]) -> Itera
     vector = machine.packed if machine.padded else machine.vector  # what is rounded up fills vectors
     if vector < 2:
         return
-    widths: dict[int, list[Layer]] = {}
-    for layer in network.layers.values():
-        if layer.kind in (Kind.DENSE, Kind.MATMUL) or layer.stem:
-            continue
-        ends = [layer.cin] if layer.last else [layer.cin, layer.cout]
-        for width in dict.fromkeys(ends):
+    widths: dict[int, list[KernelEstimate]] = {}
+    for item in clock.prediction.kernels:
+        for width in dict.fromkeys(_chosen(network, item.kernel)):
             if width > STEM and width % vector:
-                widths.setdefault(width, []).append(layer)
-    for width, layers in sorted(widths.items()):
+                widths.setdefault(width, []).append(item)
+    for width, items in sorted(widths.items()):
         filled = -(-width // vector) * vector
-        change = Change()
-        for layer in layers:
-            item = clock.kernel(layer.node)
-            if item is not None and item.kernel.loops is not None:
-                cin, cout = (filled if c == width else c for c in (layer.cin, layer.cout))
-                change += clock.change([item], [(1.0, with_channels(item.kernel, cin, cout, layer.groups))])
-        if change.total <= 0:
+        change = clock.change(items, [(1.0, _filled(item.kernel, width, filled)) for item in items])
+        if clock.saving(change).low <= 0:  # the profile does not know
             continue
-        count = "1 convolution" if len(layers) == 1 else f"{len(layers)} convolutions"
+        count = "1 convolution" if len(items) == 1 else f"{len(items)} convolutions"
         yield Breach(
-            operators=tuple(layer.node for layer in layers),
+            operators=tuple(item.kernel.operators[0] for item in items),
             message=f"{width} channels in {count}: not a multiple of the {vector} that fill a vector of "
             f"{clock.platform.id}, where {filled} channels take less time",
             suggestion=f"use {filled} channels",
@@ -206,3 +199,25 @@ def _unaligned(network: Network, clock: Clock, clocks: Sequence[Clock]) -> Itera
             changes=tuple(change if other is clock else Change() for other in clocks),
             note=True,
         )
+
+
+def _chosen(network: Network, kernel: Kernel) -> list[int]:
+    """The channels of a group that a convolution reads and writes, as far as somebody chose them."""
+    loops = kernel.loops
+    if loops is None or kernel.kind in (Kind.DENSE, Kind.MATMUL) or not kernel.operators:
+        return []
+    layer = network.layers.get(kernel.operators[0].name)
+    ends = [loops.groups] if kernel.kind is Kind.DEPTHWISE else [loops.cin, loops.cout]
+    if kernel.kind is not Kind.DEPTHWISE and (layer is None or layer.stem or layer.last):
+        ends = [] if layer is None or layer.stem else ends[:1]
+    return [width for width in ends if isinstance(width, int)]
+
+
+def _filled(kernel: Kernel, width: int, filled: int) -> Kernel:
+    """A convolution's kernel with other channels wherever it has `width` of them."""
+    loops = kernel.loops
+    assert loops is not None
+    groups, cin, cout = (dim if isinstance(dim, int) else 0 for dim in (loops.groups, loops.cin, loops.cout))
+    if kernel.kind is Kind.DEPTHWISE:
+        return with_channels(kernel, cin, cout, filled)
+    return with_channels(kernel, filled if cin == width else cin, filled if cout == width else cout, groups)
