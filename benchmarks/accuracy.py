@@ -19,6 +19,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from measured_here import baselines
 from scipy.stats import kendalltau
 
 from calibration import physics
@@ -217,6 +218,47 @@ def table_8(rows: Sequence[Built]) -> Table:
     )
 
 
+def whole_networks(rows: Sequence[Built]) -> Table:
+    """Networks that a platform's sweep of stacks and other networks leaves out."""
+    lines = []
+    for item in rows:
+        new = read(DATA / item.entry.file.replace(".csv", "_networks.csv")).samples
+        seconds = np.array([sample.latency for sample in new])
+        latencies = [predict(zoo.load(sample.network, batch=sample.batch), item.platform).latency for sample in new]
+        held = sum(x.low <= t <= x.high for x, t in zip(latencies, seconds, strict=True))
+        plain = baselines(samples_of(item.entry), new, item.platform.runtime)
+        off = np.abs(np.array([latency.seconds for latency in latencies]) / seconds - 1)
+        lines.append(
+            (
+                item.platform.id,
+                str(len(new)),
+                percent(float(off.mean())),
+                percent(float(np.median(off))),
+                percent(float((off <= 0.1).mean())),
+                f"{kendalltau([latency.seconds for latency in latencies], seconds).statistic:.3f}",
+                *(percent(float(np.abs(times / seconds - 1).mean())) for times in plain),
+                f"{held} of {len(new)}",
+            )
+        )
+    return Table(
+        "ONNX Runtime, whole networks from a sweep",
+        "Five minutes of `costmodel measure`: stacks of layers, blocks, and 24 networks. The networks here, those of "
+        "torchvision, and their families are not among them.",
+        (
+            "platform",
+            "networks",
+            "error",
+            "median",
+            "within 10 %",
+            "tau",
+            "mult-adds only",
+            "with memory access",
+            "in interval",
+        ),
+        tuple(lines),
+    )
+
+
 def nasbench() -> Table:
     """100 networks calibrate, 500 test."""
     lines = []
@@ -365,6 +407,9 @@ def tables(smoke: bool) -> Iterator[Table]:
     yield new_devices()
     trt = built(lambda entry: entry.identity.runtime == "tensorrt")
     yield single(trt, "TensorRT, strict", "Batch 1, 4 and 8 in one platform; a network is out with all its batches.")
+    onnxruntime = built(lambda entry: entry.identity.runtime == "onnxruntime")
+    yield single(onnxruntime, "ONNX Runtime, strict", "Rows of a sweep, most of them stacks under a millisecond.")
+    yield whole_networks(onnxruntime)
     blocks = built(lambda entry: entry.file == "tflite_mobile_blocks.csv")
     yield single(
         blocks, "TFLite, inverted residual blocks", "Single blocks, most of them under a millisecond to a few."

@@ -91,7 +91,10 @@ FIRST, SECOND = 10 * 12 * 8 * 3 * 9, 10 * 12 * 16 * 8
     [
         ([], "no verb is given"),
         (["analyse", NETWORK], "analyse: no such verb; did you mean 'analyze'?"),
-        (["qqq"], "qqq: no such verb; there are: analyze, calibrate, check, explain, ops, platforms, reuse, zoo"),
+        (
+            ["qqq"],
+            "qqq: no such verb; there are: analyze, calibrate, check, explain, measure, ops, platforms, reuse, zoo",
+        ),
         (["nowhere.onnx"], "a model, not a verb; did you mean `costmodel analyze nowhere.onnx`?"),
         ([NETWORK, "--top", "3"], f"did you mean `costmodel analyze {NETWORK}`?"),
         ([__file__], f"did you mean `costmodel analyze {__file__}`?"),

@@ -20,9 +20,10 @@ LONGEST_MESSAGE = 2000  # characters; a name in a damaged file can have millions
 # verb -> (module that has add_arguments(parser) and run(options), one-line help)
 VERBS = {
     "analyze": ("costmodel.cli.analyze", "tell what a network costs: mult-adds, memory access, latency"),
-    "calibrate": ("calibration.command", "fit a platform to measured latencies: a data CSV to a profile"),
+    "calibrate": ("calibration.command", "fit a platform to measured latencies: a data CSV or benchmark logs to a profile"),
     "check": ("costmodel.cli.check", "tell where a network breaks the guidelines G1 to G4, and what that costs"),
     "explain": ("costmodel.cli.explain", "tell why a guideline holds, or why an operator takes its time"),
+    "measure": ("calibration.measure.command", "time networks on this machine: rows of a data CSV, for calibrate"),
     "ops": ("costmodel.cli.ops", "list the operators that are covered, with their formulas"),
     "platforms": ("costmodel.cli.platforms", "list the platforms that latencies are predicted for, or show one"),
     "reuse": ("costmodel.cli.reuse", "tell which channels reach later blocks unchanged (feature reuse)"),

@@ -70,6 +70,10 @@ _NAMES = {
     "shufflenet_v2": "shufflenet_v2 shufflenet_v2_164 shufflenet_v2_50",
     "squeezenet": "squeezenet1_0 squeezenet1_1",
     "ssd": "mobilenet_ssd squeezenet_ssd",
+    "stacks": (
+        "stack_concat stack_conv stack_depthwise stack_elementwise stack_linear stack_pool stack_shuffle "
+        "stack_shufflenet_v2"
+    ),
     "vgg": "vgg11 vgg13 vgg16 vgg19",
     "vit": "vit_b32",
     "xception": "xception xception41 xception65 xception71",

@@ -1,0 +1,160 @@
+"""A whole measurement: rounds of visits to every network until all is known well enough or the budget is spent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from calibration.measure.backend import Backend, Ready, RefusedError
+from calibration.measure.store import Store
+from calibration.measure.timing import RULES, Clock, Rules, fastest, mean, next_round, seconds_to_go, wanting
+from calibration.measure.visits import Visit, by_item, measured, usual_reference
+from costmodel.errors import UsageError
+
+REFERENCE = "zoo:paper_g4,c=64,blocks=2"  # about a millisecond of 1x1 and 3x3 convolutions, a shortcut, 800 KB maps
+KEPT = 2**30  # bytes of networks that stay in memory between their visits
+ANEW = (
+    4  # visits after which a network is made ready anew: where its memory happens to lie changes its time by percents
+)
+
+Show = Callable[[int, int, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A network to measure. network: as in the data CSV. path: of its model file, "" for a reference."""
+
+    network: str
+    batch: int
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a measurement ended.
+
+    refused: why the runtime does not run a network, by network. unreached: networks that the budget did not suffice
+    for. few: those with fewer undisturbed visits than wanted. noisy: those whose visits spread too far.
+    goes_on: whether a larger budget would measure more.
+    """
+
+    refused: dict[str, str]
+    unreached: tuple[str, ...]
+    few: tuple[str, ...]
+    noisy: tuple[str, ...]
+    goes_on: bool
+
+
+class _Visitor:
+    """Visits networks; keeps them in memory as far as there is room, and the reference's time of the visit before."""
+
+    def __init__(self, backend: Backend, clock: Clock, rules: Rules) -> None:
+        self.backend, self.clock, self.rules = backend, clock, rules
+        self.kept: dict[str, Ready] = {}
+        self.count: Counter[str] = Counter()
+        self.mark = clock()
+        try:
+            self.reference = backend.prepare(REFERENCE, "", 1)
+            self.last = mean(self.reference.run, clock, rules)
+        except RefusedError as error:
+            raise UsageError(
+                f"{REFERENCE}: {backend.name} does not run it ({error}); reinstall {backend.name}"
+            ) from None
+
+    def visit(self, item: Item) -> Visit:
+        """Raises RefusedError for a network that does not run."""
+        if self.count[item.network] % ANEW == 0:
+            self.kept.pop(item.network, None)
+        ready = self.kept.get(item.network) or self._prepared(item)
+        before = self.last
+        best, runs = fastest(ready.run, self.clock, self.rules)
+        self.last = mean(self.reference.run, self.clock, self.rules)
+        self.count[item.network] += 1
+        start, self.mark = self.mark, self.clock()
+        return Visit(item.network, best, runs, before, self.last, self.mark - start)
+
+    def _prepared(self, item: Item) -> Ready:
+        ready = self.backend.prepare(item.network, item.path, item.batch)
+        if ready.memory + sum(kept.memory for kept in self.kept.values()) <= KEPT:
+            self.kept[item.network] = ready
+        self.last = mean(self.reference.run, self.clock, self.rules)
+        return ready
+
+
+def measure(
+    items: Sequence[Item],
+    backend: Backend,
+    store: Store,
+    *,
+    budget: float,
+    seed: int,
+    clock: Clock,
+    rules: Rules = RULES,
+    show: Show = lambda done, of, seconds: None,
+) -> Outcome:
+    """Visit the items until each is known well enough, or the visits of the store took `budget` seconds in all.
+
+    show: is told of visits done, visits in all as far as is known, and seconds to go. The CSV is up to date when this
+    returns or is interrupted. Raises UsageError where the files cannot be written, or the reference does not run.
+    """
+    named = {item.network: item for item in items}
+    refused: dict[str, str] = {}
+    try:
+        if next_round(list(named), store.visits, rules, seed):
+            _rounds(named, refused, _Visitor(backend, clock, rules), store, budget, seed, show)
+    except KeyboardInterrupt:
+        store.publish()
+        raise
+    store.publish()
+    return _outcome([name for name in named if name not in refused], refused, store.visits, rules)
+
+
+def _rounds(
+    named: dict[str, Item],
+    refused: dict[str, str],
+    visitor: _Visitor,
+    store: Store,
+    budget: float,
+    seed: int,
+    show: Show,
+) -> None:
+    """Visits while they are wanted and the budget lasts; networks that do not run go into `refused`."""
+    rules, reached = visitor.rules, {visit.item for visit in store.visits}
+    while True:
+        left = [name for name in named if name not in refused]
+        for name in (chosen := next_round(left, store.visits, rules, seed)):
+            if _expected(store.visits, name) > budget:
+                return
+            try:
+                store.add(visitor.visit(named[name]))
+            except RefusedError as error:
+                refused[name] = str(error)
+                continue
+            if name not in reached:
+                reached.add(name)
+                store.publish()
+            to_go = sum(wanting(left, store.visits, rules).values())
+            done = len(store.visits)
+            show(done, done + to_go, seconds_to_go(left, store.visits, rules, budget))
+        if not chosen:
+            return
+        store.publish()
+
+
+def _expected(visits: Sequence[Visit], name: str) -> float:
+    """Seconds spent after another visit to a network, as long as the last one to it."""
+    last = next((visit.took for visit in reversed(visits) if visit.item == name), 0.0)
+    return sum(visit.took for visit in visits) + last
+
+
+def _outcome(names: Sequence[str], refused: dict[str, str], visits: Sequence[Visit], rules: Rules) -> Outcome:
+    reached, usual = by_item(visits), usual_reference(visits)
+    known = [measured(reached[name], usual) for name in names if name in reached]
+    return Outcome(
+        refused,
+        unreached=tuple(name for name in names if name not in reached),
+        few=tuple(one.item for one in known if one.visits < rules.visits or one.visits == one.disturbed),
+        noisy=tuple(one.item for one in known if one.spread > rules.noisy),
+        goes_on=bool(wanting(names, visits, rules)),
+    )
