@@ -19,7 +19,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from measured_here import baselines
 from scipy.stats import kendalltau
 
 from calibration import physics
@@ -29,7 +28,7 @@ from calibration.features import Features, features
 from calibration.fit import Array, fit
 from calibration.machines import machine_of
 from calibration.report import Report
-from calibration.validate import linear
+from calibration.validate import linear, plain
 from costmodel import zoo
 from costmodel.kernels import Kind
 from costmodel.platforms import Platform
@@ -226,7 +225,9 @@ def whole_networks(rows: Sequence[Built]) -> Table:
         seconds = np.array([sample.latency for sample in new])
         latencies = [predict(zoo.load(sample.network, batch=sample.batch), item.platform).latency for sample in new]
         held = sum(x.low <= t <= x.high for x, t in zip(latencies, seconds, strict=True))
-        plain = baselines(samples_of(item.entry), new, item.platform.runtime)
+        seen = samples_of(item.entry)
+        old, held_out = (features(rows, item.platform.runtime, item.platform.machine) for rows in (seen, new))
+        baselines = plain(old, np.array([sample.latency for sample in seen]), held_out)
         off = np.abs(np.array([latency.seconds for latency in latencies]) / seconds - 1)
         lines.append(
             (
@@ -236,13 +237,13 @@ def whole_networks(rows: Sequence[Built]) -> Table:
                 percent(float(np.median(off))),
                 percent(float((off <= 0.1).mean())),
                 f"{kendalltau([latency.seconds for latency in latencies], seconds).statistic:.3f}",
-                *(percent(float(np.abs(times / seconds - 1).mean())) for times in plain),
+                *(percent(float(np.abs(times / seconds - 1).mean())) for times in baselines),
                 f"{held} of {len(new)}",
             )
         )
     return Table(
         "ONNX Runtime, whole networks from a sweep",
-        "Five minutes of `costmodel measure`: stacks of layers, blocks, and 24 networks. The networks here, those of "
+        "Five minutes of `costmodel measure`: stacks of layers, blocks, and 23 networks. The networks here, those of "
         "torchvision, and their families are not among them.",
         (
             "platform",

@@ -24,7 +24,7 @@ from calibration.dataset import Sample, graph, read
 from calibration.features import features
 from calibration.fit import Array
 from calibration.machines import machine_of
-from calibration.validate import Known, linear
+from calibration.validate import Known, plain
 from costmodel.platforms import Platform
 from costmodel.predictor import predict
 
@@ -34,21 +34,6 @@ def fitted(samples: Sequence[Sample], runtime: str) -> Platform:
     identity = Identity(f"here-{runtime}-fp32-1t", "this machine", runtime, "fp32", 1, "cpu")
     known = Known(physics.prior("cpu"))
     return calibrate(samples, identity, lambda out: known)[0]
-
-
-def baselines(seen: Sequence[Sample], new: Sequence[Sample], runtime: str) -> list[Array]:
-    """Seconds of new networks by mult-adds only, and with memory access."""
-    machine = machine_of(runtime, "fp32", "cpu")
-    old, held = (features(samples, runtime, machine) for samples in (seen, new))
-    seconds = np.array([sample.latency for sample in seen])
-    result = []
-    for names in (("mult_adds",), ("mult_adds", "memory_access")):
-        columns = [
-            np.column_stack([np.ones(len(work.mult_adds)), *(getattr(work, name) for name in names)])
-            for work in (old, held)
-        ]
-        result.append(columns[1] @ linear(columns[0], seconds))
-    return result
 
 
 def figures(name: str, predicted: Array, measured: Array) -> str:
@@ -81,9 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{Path(sample.network).name:44} {times}  {inside}")
     print(f"\n{'':28} {'mean error':>9} {'median':>10} {'within 10 %':>14} {'tau':>7}")
     print(figures("costmodel", predicted, measured))
-    for name, seconds in zip(
-        ("mult-adds only", "with memory access"), baselines(seen, new, options.runtime), strict=True
-    ):
+    machine = machine_of(options.runtime, "fp32", "cpu")
+    old, held = (features(samples, options.runtime, machine) for samples in (seen, new))
+    baselines = plain(old, np.array([sample.latency for sample in seen]), held)
+    for name, seconds in zip(("mult-adds only", "with memory access"), baselines, strict=True):
         print(figures(name, seconds, measured))
     return 0
 

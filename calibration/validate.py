@@ -93,6 +93,19 @@ def linear(columns: Array, seconds: Array) -> Array:
     return solution
 
 
+def plain(old: Features, seconds: Array, new: Features) -> tuple[Array, Array]:
+    """What two plain baselines, fitted to networks that took `seconds`, predict for new ones: a line through mult-adds,
+    and a plane through mult-adds and memory access."""
+    results = []
+    for names in (("mult_adds",), ("mult_adds", "memory_access")):
+        columns = [
+            np.column_stack([np.ones(len(work.mult_adds)), *(getattr(work, name) for name in names)])
+            for work in (old, new)
+        ]
+        results.append(columns[1] @ linear(columns[0], seconds))
+    return results[0], results[1]
+
+
 def accuracy(held: HeldOut, groups: Sequence[str]) -> Accuracy:
     """The figures of held-out predictions."""
     error = np.abs(held.predicted / held.seconds - 1)

@@ -33,6 +33,7 @@ from calibration.measure.visits import LEAST_FLOOR, Visit, floor, low, measured,
 from costmodel import zoo
 from costmodel.cli import main
 from costmodel.errors import UsageError
+from costmodel.frontends import onnx
 from costmodel.platforms import load_profile
 
 TRUTH = {"zoo:stack_pool": 0.004, "zoo:stack_conv": 0.02, "zoo:resnet18": 0.3}
@@ -240,6 +241,28 @@ def test_a_machine_that_stays_slower_is_measured_to_the_end() -> None:
     measuring(fake)
     assert max(Counter(one.item for one in visited()).values()) <= RULES.most
     assert set(latencies()) == set(TRUTH)
+
+
+def test_as_many_disturbed_visits_as_calm_ones_are_not_too_few() -> None:
+    with Store(Path("t.csv"), settings(items={"zoo:stack_pool": 1})) as store:
+        store.begin({"cpu": "Fake"})
+        for count in range(2 * RULES.visits):
+            store.add(visit("zoo:stack_pool", 0.004, 0.001, 0.001 if count % 2 else 0.002))
+        fake = FakeMachine()
+        outcome = measure(
+            [Item("zoo:stack_pool", 1)], fake, store, budget=1e6, seed=0, clock=fake.clock, rules=RULES
+        )  # fmt: skip
+    assert outcome.few == ()
+
+
+def test_a_network_that_does_not_fit_into_memory_is_refused_and_the_rest_is_measured() -> None:
+    def runs_out(name: str) -> None:
+        if name == "zoo:resnet18":
+            raise MemoryError
+
+    outcome = measuring(FakeMachine(at_run=runs_out))
+    assert outcome.refused == {"zoo:resnet18": "it does not fit into memory"}
+    assert set(latencies()) == {*TRUTH} - {"zoo:resnet18"}
 
 
 def test_the_budget_is_kept_and_a_larger_one_goes_on() -> None:
@@ -661,6 +684,21 @@ def test_a_model_file_is_measured_at_its_batch_or_at_the_one_asked_for(
     assert (status, err) == (0, "")
     (sample,) = dataset.read("t.csv").samples
     assert (sample.network, sample.batch) == ("m.onnx", batch)
+
+
+def test_a_model_file_that_was_exported_anew_is_not_taken_for_the_one_that_was_measured(
+    fake: FakeMachine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake.truth["mine.onnx"] = 0.004
+    onnx.save(zoo.load("stack_conv,c=4,resolution=8"), "mine.onnx")
+    command_line = ("--budget", "9h", "-o", "t.csv", "mine.onnx")
+    assert told(capsys, *command_line)[0] == 0
+    assert told(capsys, *command_line)[0] == 0  # the same file goes on
+    before = Path("t.csv").read_bytes(), Path("t.passes.jsonl").read_bytes()
+    onnx.save(zoo.load("stack_conv,c=4,resolution=8,kernel=5"), "mine.onnx")
+    status, out, err = told(capsys, *command_line)
+    assert (status, out) == (2, "") and "t.csv: it was measured with checksum of mine.onnx" in err
+    assert (Path("t.csv").read_bytes(), Path("t.passes.jsonl").read_bytes()) == before
 
 
 def test_what_onnxruntime_refuses_is_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx_models import model, node, save, value
 
 from calibration import dataset
 from calibration.measure.backend import RefusedError
@@ -109,6 +110,40 @@ def test_an_operator_that_is_not_covered_is_named() -> None:
     graph = g.build(g.node("Erf", (g.input("x", (1, 3)),), {}, name="middle")[0])
     with pytest.raises(RefusedError, match=r"operator Erf \(middle\) is not covered"):
         network(graph)
+
+
+@pytest.mark.parametrize(
+    ("op_type", "attributes"),
+    [
+        ("MaxPool", {"kernel_shape": [3, 3], "auto_pad": "SAME_UPPER"}),
+        ("MaxPool", {"kernel_shape": [3, 3], "dilations": [2, 2]}),
+        ("Transpose", {}),  # the default order, written nowhere
+    ],
+)
+def test_a_model_file_is_never_measured_as_another_network(
+    op_type: str, attributes: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its last operator hides the sizes of what it reads."""
+    nodes = [node(op_type, ["x"], ["m"], **attributes), node("GlobalAveragePool", ["m"], ["y"])]
+    save(model(nodes, [value("x", [1, 3, 9, 12])], [value("y", None)]), "odd.onnx")
+    status, _, err = told(capsys, "--budget", "2s", "-o", "t.csv", "odd.onnx")
+    assert status == 2 and "odd.onnx: torch does not run it" in err and "Traceback" not in err
+    assert not Path("t.csv").exists()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("out of memory"), TypeError("no such type")])
+def test_what_torch_raises_while_a_network_is_placed_is_a_refusal(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from calibration.measure.torch import Torch
+    from calibration.measure.torch_network import TorchNetwork
+
+    def fails(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr(TorchNetwork, "place", fails)
+    with pytest.raises(RefusedError, match=str(error)):
+        Torch("cpu", 1).prepare("zoo:stack_pool,resolution=7", "", 1)
 
 
 def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:

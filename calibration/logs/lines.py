@@ -31,9 +31,10 @@ def read_lines(path: str, tool: str) -> tuple[str, ...]:
         raise UsageError(f"{path}: it is no text (it holds zero bytes); give what {tool} printed")
     else:
         text = data.decode("utf-8-sig", errors="replace")
+    text = _ESCAPES.sub("", text)
     if not text.strip():
         raise UsageError(f"{path}: it is empty; {tool} prints to stderr as well: save its output with > FILE 2>&1")
-    return tuple(line[:_LONGEST] for line in _ESCAPES.sub("", text).splitlines())
+    return tuple(line[:_LONGEST] for line in text.splitlines())
 
 
 def beginning(lines: Sequence[str]) -> str:

@@ -25,7 +25,7 @@ from calibration.logs.models import Shape, Timing, UnusableLogError
 
 TOOL = "trtexec"
 
-_RUNNING = re.compile(r"&&&& RUNNING TensorRT\.trtexec(?: \[TensorRT v([0-9]{1,9})\])?(?:\s+\[[^\]]*\])*\s*#?(.*)$")
+_RUNNING = re.compile(r"&&&& RUNNING TensorRT\.trtexec(?: \[TensorRT v([0-9]{3,9})\])?(?:\s+\[[^\]]*\])*\s*#?(.*)$")
 _TIME = re.compile(rf"GPU Compute(?: Time)?: min = .*median = ({NUMBER}) ms")
 _HEADING = re.compile(r"(?:^|\] )(GPU Compute|Host Latency|Enqueue Time)(?: Time)?:?\s*$")
 _MEDIAN = re.compile(rf"(?:^|\] )median: ({NUMBER}) ms")

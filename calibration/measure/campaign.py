@@ -128,8 +128,8 @@ def _rounds(
                 return
             try:
                 store.add(visitor.visit(named[name]))
-            except RefusedError as error:
-                refused[name] = str(error)
+            except (RefusedError, MemoryError) as error:
+                refused[name] = str(error) or "it does not fit into memory"
                 continue
             if name not in reached:
                 reached.add(name)
@@ -154,7 +154,7 @@ def _outcome(names: Sequence[str], refused: dict[str, str], visits: Sequence[Vis
     return Outcome(
         refused,
         unreached=tuple(name for name in names if name not in reached),
-        few=tuple(one.item for one in known if one.visits < rules.visits or one.visits == one.disturbed),
+        few=tuple(one.item for one in known if len(reached[one.item]) - one.disturbed < rules.visits),
         noisy=tuple(one.item for one in known if one.spread > rules.noisy),
         goes_on=bool(wanting(names, visits, rules)),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import re
 import shlex
@@ -92,6 +93,7 @@ def run(options: argparse.Namespace) -> int:
         "precision": options.precision,
         "seed": options.seed,
         "items": {item.network: item.batch for item in items},
+        **{f"checksum of {item.network}": _checksum(item.path) for item in items if item.path},
     }
     with Store(target, settings) as store:
         store.begin(machine(backend.name, backend.versions))
@@ -174,6 +176,12 @@ def _item(model: str, batch: int | None, folder: Path) -> Item:
     if stated > 1 and batch not in (None, stated):
         raise UsageError(f"{model}: its batch is {stated} and --batch says {batch}; keep one of them")
     return Item(network, batch or stated)
+
+
+def _checksum(path: str) -> str:
+    """Of a model file: one that was exported anew is another network."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
 
 def _summary(store: Store, outcome: Outcome, options: argparse.Namespace) -> str:

@@ -56,12 +56,14 @@ class Store:
             self._file = open(self.journal, "ab", buffering=0)  # noqa: SIM115 - closed by __exit__
         except OSError as error:
             raise self._unwritable(error) from error
+        locked = False
         try:
             _lock(self._file.fileno(), self.journal)
+            locked = True
             self._read()
         except BaseException:
             self._file.close()
-            if fresh:
+            if fresh and locked:  # otherwise it is the journal of another run, which began just now
                 self.journal.unlink()
             raise
 

@@ -7,7 +7,8 @@ has ended. Inputs are drawn once and stay on the device.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -90,12 +91,12 @@ class Torch:
         except CostModelError as error:
             raise RefusedError(str(error)) from error
         weights = {one.name: torch.from_numpy(numpy_helper.to_array(one).copy()) for one in stored}
-        module = TorchNetwork(graph, weights).place(self._device, self._dtype, self._layout)
-        try:
-            run = self._run(module, [self._placed(torch.from_numpy(array)) for array in inputs])
-            run()
-        except RuntimeError as error:  # of CUDA, of memory, of a kernel that this type has not
-            raise RefusedError(one_line(error)) from error
+        with _refusals():
+            module = TorchNetwork(graph, weights).place(self._device, self._dtype, self._layout)
+            placed = [self._placed(torch.from_numpy(array)) for array in inputs]
+            with torch.inference_mode():
+                module.check(*placed)
+            run = self._run(module, placed)
         return _Ready(run, memory_of(graph))
 
     def _placed(self, tensor: torch.Tensor) -> torch.Tensor:
@@ -112,17 +113,26 @@ class Torch:
         def once() -> None:
             module(*inputs)
 
-        if self._device == "cpu":
-            return once
+        launch = _captured(once) if self._graphed else once
+        wait = torch.cuda.synchronize if self._device == "cuda" else lambda: None
 
-        def synchronised(launch: Run) -> Run:
-            def run() -> None:
+        def run() -> None:
+            try:
                 launch()
-                torch.cuda.synchronize()
+                wait()
+            except RuntimeError as error:  # of CUDA, of memory
+                raise RefusedError(one_line(error)) from error
 
-            return run
+        return run
 
-        return synchronised(_captured(once) if self._graphed else once)
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What torch raises is a refusal: of CUDA, of memory, of a kernel that a type has not, of a strange attribute."""
+    try:
+        yield
+    except (RuntimeError, ValueError, TypeError, LookupError) as error:
+        raise RefusedError(one_line(error)) from error
 
 
 def _captured(once: Run) -> Run:

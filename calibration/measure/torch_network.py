@@ -35,6 +35,7 @@ class TorchNetwork(torch.nn.Module):
             name: list(tensor.value.ravel()) for name, tensor in graph.tensors.items() if tensor.value is not None
         }
         self._inputs, self._outputs = graph.inputs, graph.outputs
+        self._shapes = {name: tensor.shape for name, tensor in graph.tensors.items()}
         self._steps = [_step(node, numbers) for node in graph.nodes]
         used = {name for _, inputs, _, _ in self._steps for name in inputs}
         self._constants = {name: tensor for name, tensor in weights.items() if name in used}
@@ -55,6 +56,13 @@ class TorchNetwork(torch.nn.Module):
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """The graph's outputs."""
+        return self._run(inputs, is_checked=False)
+
+    def check(self, *inputs: Tensor) -> None:
+        """Run once. Raises RefusedError where a tensor has another shape than in the graph: what no maker reads."""
+        self._run(inputs, is_checked=True)
+
+    def _run(self, inputs: Sequence[Tensor], *, is_checked: bool) -> tuple[Tensor, ...]:
         found: dict[str, Tensor] = dict(zip(self._inputs, inputs, strict=True))
         found.update(self._constants)
         for call, names, outputs, dead in self._steps:
@@ -63,9 +71,17 @@ class TorchNetwork(torch.nn.Module):
                 found[outputs[0]] = result
             else:
                 found.update(zip(outputs, result, strict=True))
+            if is_checked:
+                self._check_shapes(found, outputs)
             for name in dead:
                 del found[name]
         return tuple(found[name] for name in self._outputs)
+
+    def _check_shapes(self, found: Mapping[str, Tensor], names: Sequence[str]) -> None:
+        for name in names:
+            shape, own = self._shapes.get(name), tuple(found[name].shape)
+            if shape is not None and own != shape:
+                raise RefusedError(f"{name} would have the shape {own} and not {shape}; its operator is not covered so")
 
 
 _Step = tuple[Call, tuple[str, ...], tuple[str, ...], tuple[str, ...]]
