@@ -55,14 +55,22 @@ def ways(smoke: bool) -> Iterator[Way]:
                 yield Way(precision, batch, True)
 
 
-def measure(way: Way, target: Path, smoke: bool) -> int:
-    """Run the command line; gives its exit status."""
+def measure(way: Way, target: Path, smoke: bool) -> tuple[int, bool]:
+    """Run the command line; gives its exit status, and whether the CSV is of this run or one that it went on with."""
     words = [sys.executable, "-m", "costmodel", "measure", "--backend", "torch", "-o", str(target)]
     words += ["--precision", way.precision, "--batch", str(way.batch), "--device", "cpu" if smoke else "cuda"]
     words += ["--budget", f"{4 if smoke else SECONDS[way.batch]}s", *(["--cuda-graph"] if way.graph else [])]
     models = SMALL if smoke else () if way.batch == 1 else NETWORKS
     print(f"{way.name}: {' '.join(words[3:])}", file=sys.stderr)
-    return subprocess.run([*words, *models], check=False).returncode
+    journal = target.with_suffix(".passes.jsonl")
+    before = _size(journal)
+    status = subprocess.run([*words, *models], check=False).returncode
+    # A start is noted in the journal; a CSV of another GPU, or of --smoke, is refused before that.
+    return status, target.exists() and _size(journal) > before
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def merged(targets: dict[Way, Path], device: str) -> tuple[str, int]:
@@ -89,10 +97,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     targets = {way: options.out / f"{way.name}.csv" for way in ways(options.smoke)}
-    worst = max(measure(way, path, options.smoke) for way, path in targets.items())
-    text, count = merged({way: path for way, path in targets.items() if path.exists()}, options.device_id)
+    ended = {way: measure(way, path, options.smoke) for way, path in targets.items()}
+    worst = max(status for status, _ in ended.values())
+    own = {way: path for way, path in targets.items() if ended[way][1]}
+    if not own:
+        return worst
+    text, count = merged(own, options.device_id)
     write_whole(options.out / "gpu.csv", text)
-    print(f"{options.out / 'gpu.csv'}: {count} rows of {len(targets)} ways of running")
+    print(f"{options.out / 'gpu.csv'}: {count} rows of {len(own)} of {len(targets)} ways of running")
     return worst
 
 

@@ -3,6 +3,7 @@
     costmodel measure --backend onnxruntime --budget 10min -o here/sweep.csv
     costmodel measure --backend onnxruntime -o here/held_out.csv here/*.onnx      # of export_torchvision.py
     python benchmarks/measured_here.py here/sweep.csv here/held_out.csv
+    python benchmarks/measured_here.py                                            # the shipped measurements
 
 The platform is fitted to the first file alone, as `costmodel calibrate` does without relatives. Plain baselines are
 fitted to the same rows: a line through mult-adds, a plane through mult-adds and memory access.
@@ -28,6 +29,8 @@ from calibration.validate import Known, plain
 from costmodel.platforms import Platform
 from costmodel.predictor import predict
 
+DATA = Path(__file__).parents[1] / "calibration" / "data"
+
 
 def fitted(samples: Sequence[Sample], runtime: str) -> Platform:
     """The platform of rows that were measured on one machine with one thread."""
@@ -47,8 +50,11 @@ def figures(name: str, predicted: Array, measured: Array) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Networks that calibration never saw, predicted and measured.")
-    parser.add_argument("sweep", type=Path, help="what the platform is fitted to")
-    parser.add_argument("held_out", type=Path, help="what it has to predict")
+    parser.add_argument("sweep", type=Path, nargs="?", default=DATA / "onnxruntime_epyc.csv", help="what to fit to")
+    parser.add_argument(
+        "held_out", type=Path, nargs="?", default=DATA / "onnxruntime_epyc_networks.csv", help="what to predict"
+    )
+    parser.add_argument("--smoke", action="store_true", help="the shipped measurements, as without files")
     parser.add_argument("--runtime", default="onnxruntime")
     options = parser.parse_args(arguments)
     seen, new = (read(path).samples for path in (options.sweep, options.held_out))

@@ -20,6 +20,7 @@ from costmodel.zoo.options import clip
 
 REQUIRED = ("network", "latency_ms")
 OPTIONAL = ("platform", "batch", "input", "threads", "precision", "source")
+HOW = ("min_ms", "spread", "visits", "disturbed", "runs", "reference_ms")  # how `costmodel measure` came by a latency
 
 SHORTEST, LONGEST = 1e-9, 3600.0  # seconds; what is outside has the wrong unit
 LARGEST_BATCH, LARGEST_THREADS = 2**20, 4096
@@ -193,7 +194,7 @@ class _Reader:
             )
         if twice := [name for name in (*REQUIRED, *OPTIONAL) if names.count(name) > 1]:
             raise UsageError(f"{self.file}:{line}: the column {twice[0]} is there twice; keep one")
-        if others := [name for name in names if name not in (*REQUIRED, *OPTIONAL)]:
+        if others := [name for name in names if name not in (*REQUIRED, *OPTIONAL, *HOW)]:
             self.notes.append(
                 f"{self.file}: columns that have no meaning here were not read: {clip(', '.join(others))}."
             )

@@ -536,7 +536,9 @@ def test_an_unstable_clock_is_said() -> None:
     assert timing.notes == ("the GPU's time was unstable (5.6 %); lock its clock.",)
 
 
-@pytest.mark.parametrize(("number", "version"), [("8601", "8.6.1"), ("7103", "7.1.3"), ("100200", "10.2.0")])
+@pytest.mark.parametrize(
+    ("number", "version"), [("8601", "8.6.1"), ("7103", "7.1.3"), ("100200", "10.2.0"), ("12", "")]
+)
 def test_the_version_is_read_from_the_command_where_no_line_says_it(number: str, version: str) -> None:
     lines = trt_log(3.25).replace("v8601", f"v{number}").splitlines()
     assert trtexec.parse([line for line in lines if "TensorRT version" not in line]).runtime_version == version
@@ -639,6 +641,7 @@ def test_a_log_of_another_format_is_refused_with_the_format_that_fits(
     ("content", "problem"),
     [
         (b"", "it is empty; "),
+        (b"\x1b[0m\n\x1b[2K\n", "it is empty; "),  # what a terminal was told, and nothing else
         (b"\x00\x01\x02", "it is no text"),
         (b"make: *** No rule\nto make target\n", "it begins 'make: *** No rule', 'to make target': save the whole"),
     ],
@@ -646,6 +649,10 @@ def test_a_log_of_another_format_is_refused_with_the_format_that_fits(
 def test_what_is_no_log(capsys: pytest.CaptureFixture[str], said: str, content: bytes, problem: str) -> None:
     Path("log.txt").write_bytes(content)
     assert problem in refused(capsys, *COMMANDS[said])
+
+
+def test_a_name_that_is_too_long_for_a_file_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "is no file; write NETWORK=LOG" in refused(capsys, f"zoo:resnet18={'x' * 300}", *TENSORRT)
 
 
 @pytest.mark.parametrize("kind", ["benchncnn", "benchmark_model", "trtexec"])

@@ -332,8 +332,10 @@ def test_a_journal_cut_at_any_byte_is_repaired() -> None:
     whole, visits = Path("t.passes.jsonl").read_bytes(), visited()
     for end in range(len(whole)):
         Path("t.passes.jsonl").write_bytes(whole[:end])
+        lines = whole[:end].count(b"\n")
+        if not lines:  # a kill that early comes before there is a CSV
+            Path("t.csv").unlink(missing_ok=True)
         with Store(Path("t.csv"), settings()) as store:
-            lines = whole[:end].count(b"\n")
             assert store.visits == visits[: max(0, lines - 2)]
         kept = Path("t.passes.jsonl").read_bytes()
         assert whole.startswith(kept)
@@ -433,10 +435,39 @@ def test_rows_of_others_are_never_replaced() -> None:
     assert Path("t.csv").read_text() == own
 
 
+@pytest.mark.parametrize("journal", ["", "null\n", '{"schema": "costm', "not JSON\n", "[]\n[]\n"])
+def test_rows_are_not_replaced_where_the_journal_lost_its_settings(journal: str) -> None:
+    measuring(FakeMachine())
+    own = Path("t.csv").read_text()
+    Path("t.passes.jsonl").write_text(journal)
+    with pytest.raises(UsageError, match=r"t\.csv: it is there, without|it is damaged"):
+        measuring(FakeMachine())
+    assert Path("t.csv").read_text() == own
+    assert Path("t.passes.jsonl").read_text() == journal
+
+
+def test_a_name_that_is_too_long_is_one_line() -> None:
+    with pytest.raises(UsageError, match="cannot be written"):
+        Store(Path("t" * 300 + ".csv"), settings())
+
+
 def test_two_runs_at_once_are_refused() -> None:
     pytest.importorskip("fcntl")
     with Store(Path("t.csv"), settings()), pytest.raises(UsageError, match="another run is writing it"):
         Store(Path("t.csv"), settings())
+
+
+def test_a_run_that_comes_a_moment_too_late_leaves_the_journal_of_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other one made and locked the file after this one saw that there was none."""
+
+    def locked(file: int, journal: Path) -> None:
+        journal.write_text("of the other\n")
+        raise UsageError("another run is writing it")
+
+    monkeypatch.setattr("calibration.measure.store._lock", locked)
+    with pytest.raises(UsageError, match="another run"):
+        Store(Path("t.csv"), settings())
+    assert Path("t.passes.jsonl").read_text() == "of the other\n"
 
 
 # The command line
@@ -697,7 +728,8 @@ def test_a_model_file_that_was_exported_anew_is_not_taken_for_the_one_that_was_m
     before = Path("t.csv").read_bytes(), Path("t.passes.jsonl").read_bytes()
     onnx.save(zoo.load("stack_conv,c=4,resolution=8,kernel=5"), "mine.onnx")
     status, out, err = told(capsys, *command_line)
-    assert (status, out) == (2, "") and "t.csv: it was measured with checksum of mine.onnx" in err
+    assert (status, out) == (2, "")
+    assert "t.csv: it was measured with checksum of mine.onnx" in err
     assert (Path("t.csv").read_bytes(), Path("t.passes.jsonl").read_bytes()) == before
 
 

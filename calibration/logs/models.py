@@ -6,6 +6,7 @@ Such a log does not name a network of the zoo, so whoever gives it does: `zoo:mo
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -72,9 +73,9 @@ def pair(word: str) -> Pair:
     places = [place for place, letter in enumerate(word) if letter == "="]
     if not places:
         raise UsageError(f"{clip(word)}: of which network? Write NETWORK=LOG, such as zoo:mobilenet_v2={clip(word)}")
-    cut = next((place for place in places if Path(word[place + 1 :]).is_file()), places[-1])
+    cut = next((place for place in places if os.path.isfile(word[place + 1 :])), places[-1])
     network, file = word[:cut], word[cut + 1 :]
-    if not network or not file or (network.startswith("zoo:") and not Path(file).is_file()):
+    if not network or not file or (network.startswith("zoo:") and not os.path.isfile(file)):
         raise UsageError(
             f"{clip(word)}: {clip(file) or 'its log'} is no file; write NETWORK=LOG, such as "
             "zoo:mobilenet_v2,width=0.75=mbv2.txt"

@@ -23,16 +23,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from calibration.dataset import HOW
 from calibration.measure.visits import Measured, Visit, by_item, measured, usual_reference
 from costmodel.errors import UsageError
 from costmodel.writing import write_whole
 from costmodel.zoo.options import clip
 
 SCHEMA = "costmodel.measure/1"
-COLUMNS = (
-    "network", "latency_ms", "batch", "threads", "precision", "source",
-    "min_ms", "spread", "visits", "disturbed", "runs", "reference_ms",
-)  # fmt: skip
+COLUMNS = ("network", "latency_ms", "batch", "threads", "precision", "source", *HOW)
 
 _SAME_MACHINE = ("cpu", "gpu", "runtime", "runtime_version")  # what of a start no run may go on without
 
@@ -50,9 +48,9 @@ class Store:
         self.settings: dict[str, Any] = json.loads(json.dumps({"schema": SCHEMA, **settings}))
         self.visits: list[Visit] = []
         self.starts: list[dict[str, Any]] = []
-        self._check_target()
-        fresh = not self.journal.exists()
         try:
+            self._check_target()
+            fresh = not self.journal.exists()
             self._file = open(self.journal, "ab", buffering=0)  # noqa: SIM115 - closed by __exit__
         except OSError as error:
             raise self._unwritable(error) from error
@@ -114,7 +112,8 @@ class Store:
             return
         if not name.is_file():
             raise UsageError(f"-o {name}: it is no regular file; give the name of a CSV file to be")
-        if not self.journal.exists():
+        before = self._settings_before()
+        if not self.journal.exists() or (name.stat().st_size and before is None):
             raise UsageError(
                 f"-o {name}: it is there, without the {self.journal.name} that says how it was measured; "
                 "give another file, or move it away"
@@ -127,17 +126,18 @@ class Store:
         strangers = [row[0] for row in rows if row and row[0] not in self.settings["items"]]
         if text and tuple(header) != COLUMNS:
             raise UsageError(f"-o {name}: its columns are not those of a measurement; give another file")
-        if strangers and self._same_settings():
+        if strangers and before == self.settings:  # of other settings _read says what differs
             raise UsageError(
                 f"-o {name}: its row of {clip(strangers[0])} was not measured by this command; "
                 "move such rows to a file of their own"
             )
 
-    def _same_settings(self) -> bool:
-        """Whether the journal is of this measurement; where it is not, _read says what differs."""
+    def _settings_before(self) -> Any:
+        """The first line of the journal; None where there is none, or no whole one."""
         with suppress(OSError, ValueError), open(self.journal, "rb") as file:
-            return bool(json.loads(file.readline()) == self.settings)
-        return False
+            line = file.readline()
+            return json.loads(line) if line.endswith(b"\n") else None
+        return None
 
     def _read(self) -> None:
         data = self.journal.read_bytes()
@@ -146,7 +146,7 @@ class Store:
         for number, line in enumerate(whole, start=1):
             try:
                 self._take(json.loads(line), first=number == 1)
-            except (ValueError, TypeError, KeyError) as error:
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
                 if number == len(whole):  # a disk may keep a line's length without its text
                     whole.pop()
                     break

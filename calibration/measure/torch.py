@@ -114,12 +114,13 @@ class Torch:
             module(*inputs)
 
         launch = _captured(once) if self._graphed else once
-        wait = torch.cuda.synchronize if self._device == "cuda" else lambda: None
+        on_gpu = self._device == "cuda"
 
         def run() -> None:
             try:
                 launch()
-                wait()
+                if on_gpu:
+                    torch.cuda.synchronize()
             except RuntimeError as error:  # of CUDA, of memory
                 raise RefusedError(one_line(error)) from error
 
