@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -105,7 +106,7 @@ def test_a_share_is_a_number_or_percent(text: str, share: float | None) -> None:
     assert share_of(text) == (None if share is None else pytest.approx(share))
 
 
-def checked(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict]:  # type: ignore[type-arg]
+def checked(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any]]:
     status = main(["check", NETWORK, "--format", "json", *words])
     return status, json.loads(capsys.readouterr().out)
 
