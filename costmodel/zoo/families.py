@@ -67,7 +67,7 @@ _NAMES = {
     ),
     "rexnet": "rexnet",
     "shufflenet_v1": "shufflenet_v1 shufflenet_v1_50",
-    "shufflenet_v2": "shufflenet_v2 shufflenet_v2_164 shufflenet_v2_50",
+    "shufflenet_v2": "shufflenet_v2 shufflenet_v2_164 shufflenet_v2_50 shufflenet_v2_design",
     "squeezenet": "squeezenet1_0 squeezenet1_1",
     "ssd": "mobilenet_ssd squeezenet_ssd",
     "stacks": (

@@ -36,17 +36,19 @@ class Variant:
     se: a squeeze-excite at the end of the branch, before the concat.
     residual: units of stride 1 add the branch's input to its output.
     act: the activation, a GraphBuilder method.
+    kernel: window of the depthwise convolutions, kernel x kernel.
     """
 
     se: bool = False
     residual: bool = False
     act: str = "relu"
+    kernel: int = 3
 
 
 def branch(
     g: GraphBuilder, x: TensorSpec, channels: Dim, stride: int, variant: Variant, residual: bool = False
 ) -> TensorSpec:
-    """The right branch of both units (Figure 3): 1x1, 3x3 depthwise, 1x1, all `channels` wide.
+    """The right branch of both units (Figure 3): 1x1, depthwise, 1x1, all `channels` wide.
 
     The squeeze-excite does not reduce its channels: so it is in the large network that the authors
     published (megvii-model/ShuffleNet-Series, ShuffleNetV2.Large). With a residual the last ReLU
@@ -54,7 +56,7 @@ def branch(
     """
     with g.scope("branch2"):
         y = conv_bn(g, x, channels, act=variant.act, names="0 1 2")
-        y = depthwise_bn(g, y, stride=stride, names="3 4")
+        y = depthwise_bn(g, y, variant.kernel, stride=stride, names="3 4")
         y = conv_bn(g, y, channels, act=variant.act, names="5 6" if residual else "5 6 7")
         if variant.se:
             y = squeeze_excite(g, y, channels)
@@ -63,24 +65,57 @@ def branch(
     return y
 
 
-def basic_unit(g: GraphBuilder, x: TensorSpec, variant: Variant = Variant()) -> TensorSpec:
-    """Figure 3c: half of the channels pass through, half go through the branch."""
-    half = exact_div(channels_of(x), 2, "channels of a basic unit in halves")
-    left, right = g.split(x, (half, half))
-    right = branch(g, right, half, 1, variant, residual=variant.residual)
+def basic_unit(
+    g: GraphBuilder, x: TensorSpec, variant: Variant = Variant(), branch_channels: Dim | None = None
+) -> TensorSpec:
+    """Figure 3c: some of the channels pass through, the others (half, as in the paper, if None) go through the
+    branch."""
+    channels = channels_of(x)
+    width = exact_div(channels, 2, "channels of a basic unit in halves") if branch_channels is None else branch_channels
+    left, right = g.split(x, (channels - width, width))
+    right = branch(g, right, width, 1, variant, residual=variant.residual)
     return g.channel_shuffle(g.concat((left, right)), 2)
 
 
 def down_unit(
-    g: GraphBuilder, x: TensorSpec, channels: Dim, stride: int = 2, variant: Variant = Variant()
+    g: GraphBuilder,
+    x: TensorSpec,
+    channels: Dim,
+    stride: int = 2,
+    variant: Variant = Variant(),
+    branch_channels: Dim | None = None,
 ) -> TensorSpec:
-    """Figure 3d: both branches read the whole input and make half of `channels` each."""
+    """Figure 3d: both branches read the whole input; the right one makes `branch_channels` (half, as in the paper, if
+    None) of the `channels`, the left one the others."""
     half = exact_div(channels, 2, "channels of a down-sampling unit in halves")
+    width = half if branch_channels is None else branch_channels
     with g.scope("branch1"):
-        left = depthwise_bn(g, x, stride=stride, names="0 1")
-        left = conv_bn(g, left, half, act=variant.act, names="2 3 4")
-    right = branch(g, x, half, stride, variant)
+        left = depthwise_bn(g, x, variant.kernel, stride=stride, names="0 1")
+        left = conv_bn(g, left, channels - width, act=variant.act, names="2 3 4")
+    right = branch(g, x, width, stride, variant)
     return g.channel_shuffle(g.concat((left, right)), 2)
+
+
+def stage(
+    g: GraphBuilder,
+    x: TensorSpec,
+    index: int,
+    channels: Dim,
+    units: int,
+    *,
+    stride: int = 2,
+    variant: Variant = Variant(),
+    branch_channels: Dim | None = None,
+) -> TensorSpec:
+    """The stage called stage{index}: one down-sampling unit and units - 1 basic ones."""
+    with g.scope(f"stage{index}"):
+        for unit in range(units):
+            with g.scope(str(unit)):
+                if unit:
+                    x = basic_unit(g, x, variant, branch_channels)
+                else:
+                    x = down_unit(g, x, channels, stride, variant, branch_channels)
+    return x
 
 
 def stages(
@@ -91,13 +126,8 @@ def stages(
     plan: output channels and number of units of each stage. first_stride: of stage 2; 2 in the others.
     """
     for index, (channels, units) in enumerate(plan):
-        with g.scope(f"stage{index + 2}"):
-            for unit in range(units):
-                with g.scope(str(unit)):
-                    if unit:
-                        x = basic_unit(g, x, variant)
-                    else:
-                        x = down_unit(g, x, channels, first_stride if index == 0 else 2, variant)
+        stride = first_stride if index == 0 else 2
+        x = stage(g, x, index + 2, channels, units, stride=stride, variant=variant)
     return x
 
 
@@ -141,6 +171,56 @@ def shufflenet_v2(
     plan = tuple(zip(channels, _UNITS, strict=True))
     x = stages(g, stem(g, x, 24, act=act), plan, variant=Variant(se, residual, act))
     return head(g, x, last, classes, act=act)
+
+
+@network("shufflenet_v2_design")
+def shufflenet_v2_design(
+    g: GraphBuilder,
+    x: TensorSpec,
+    *,
+    classes: Dim = 1000,
+    stem_channels: Dim = 24,
+    channels2: Dim = 116,
+    channels3: Dim = 232,
+    channels4: Dim = 464,
+    branch2: Dim = 0,
+    branch3: Dim = 0,
+    branch4: Dim = 0,
+    units2: int = 4,
+    units3: int = 8,
+    units4: int = 4,
+    kernel2: int = 3,
+    kernel3: int = 3,
+    kernel4: int = 3,
+    se2: bool = False,
+    se3: bool = False,
+    se4: bool = False,
+    head_channels: Dim = 1024,
+    residual: bool = False,
+    act: Literal["relu", "hard_swish", "swish"] = "relu",
+) -> TensorSpec:
+    """ShuffleNet V2 with any widths, split ratios and depths: what `costmodel search` chooses from.
+
+    stem_channels: of the first convolution. head_channels: of conv5.
+    channels2, channels3, channels4: of the stages, even numbers. branch2, branch3, branch4: those of them that go through
+    the branch of a unit, fewer than all, 0 for half. units2, units3, units4: in the stages. kernel2, kernel3, kernel4:
+    windows of their depthwise convolutions. se2, se3, se4: whether their units end with squeeze-excite.
+    residual, act: as in shufflenet_v2.
+    """
+    x = stem(g, x, stem_channels, act=act)
+    plan = (
+        (channels2, branch2, units2, Variant(se2, residual, act, kernel2)),
+        (channels3, branch3, units3, Variant(se3, residual, act, kernel3)),
+        (channels4, branch4, units4, Variant(se4, residual, act, kernel4)),
+    )
+    for index, (channels, width, units, variant) in enumerate(plan, start=2):
+        if isinstance(width, int) and isinstance(channels, int) and width >= channels:
+            raise UsageError(
+                f"branch{index} is {width}; it takes fewer than the {channels} channels of its stage, or 0"
+            )
+        given = None if isinstance(width, int) and width == 0 else width
+        x = stage(g, x, index, channels, units, variant=variant, branch_channels=given)
+    return head(g, x, head_channels, classes, act=act)
 
 
 @network("shufflenet_v2_50")
