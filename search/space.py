@@ -84,6 +84,16 @@ class Space:
         """(designs,) the options that a population has of a gene."""
         return np.array(self.genes[gene])[population[:, GENES.index(gene)]]
 
+    def numbers(self, gene: str) -> npt.NDArray[np.int64]:
+        """The options of a gene whose options are whole numbers."""
+        return np.array(self.genes[gene], np.int64)
+
+    def branches(self, stage: int) -> npt.NDArray[np.int64]:
+        """(channels, ratios): channels of a branch of the stage, for each of the options of both genes."""
+        ratios = [ratio for ratio in self.genes[f"ratio{stage}"] if isinstance(ratio, Fraction)]
+        widths = self.numbers(f"channels{stage}")
+        return np.array([[branch_of(int(channels), ratio, self.step) for ratio in ratios] for channels in widths])
+
     def designs(self, population: Population) -> list[Design]:
         """The designs of a population."""
         return [self._design(row) for row in population]

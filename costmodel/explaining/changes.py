@@ -82,7 +82,7 @@ def _fused_anew(clock: Clock, words: str, graph: Graph, nodes: Sequence[Node], e
     names = {one.name for item in clock.kernels(nodes) for one in item.kernel.operators}
     lost: dict[Kind, float] = {}
     sums = []
-    kernels = fuse(edited, runtime_of(clock.platform.runtime))
+    kernels = fuse(edited, runtime_of(clock.platform.runtime, clock.platform.machine.blocks))
     before = [(item.kernel, float(item.estimate.seconds)) for item in clock.prediction.kernels]
     for sign, timed in ((1, before), (-1, [(kernel, _seconds(clock, kernel)) for kernel in kernels])):
         for kernel, seconds in timed:

@@ -8,7 +8,7 @@ with AVX-512; for the paper's two platforms its Section 1 ("tensor fusion is ena
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from costmodel.errors import UsageError
 
@@ -36,7 +36,8 @@ class Runtime:
         image and for several: TensorRT on a V100 does so for several only.
     spelled: patterns that it does not recognise where they are written as several operators.
     blocks: channels in a block of the layout NCHWc that its convolutions work in; 0 where it has none. Tensors are
-        copied into blocks and back (layouts.py), and only convolutions in blocks add a shortcut.
+        copied into blocks and back (layouts.py), and only convolutions in blocks add a shortcut. The processor decides
+        (runtime_of): this is the usual number.
     prepares: what leads to no output, or does not depend on the network's input, is left out when it runs.
     """
 
@@ -78,7 +79,7 @@ RUNTIMES: dict[str, Runtime] = {
             adds=True,
             decomposed=(("HardSwish", 2), ("Mish", 3)),
             spelled=frozenset({"HardSigmoid", "HardSwish"}),
-            blocks=16,
+            blocks=16,  # with AVX-512
         ),
         Runtime("torch", folds_norm=False, prepares=False, epilogues=frozenset(), decomposed=(("Mish", 3),)),
         Runtime(
@@ -91,10 +92,15 @@ RUNTIMES: dict[str, Runtime] = {
 }
 
 
-def runtime_of(name: str) -> Runtime:
-    """The runtime called `name`. Raises UsageError for a name that is not in RUNTIMES."""
+def runtime_of(name: str, blocks: int | None = None) -> Runtime:
+    """The runtime called `name`, on a processor where its layout NCHWc, if it has that, has blocks of so many channels.
+
+    blocks: `machine.blocks` of a platform; 0: it has no such layout there; None: as usual. Raises UsageError for a
+    name that is not in RUNTIMES.
+    """
     if name in RUNTIMES:
-        return RUNTIMES[name]
+        runtime = RUNTIMES[name]
+        return runtime if blocks is None or not runtime.blocks else replace(runtime, blocks=blocks)
     near = difflib.get_close_matches(name.lower()[:100], RUNTIMES, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise UsageError(f"{name}: no fusion rules for this runtime; {hint}there are: {', '.join(RUNTIMES)}")

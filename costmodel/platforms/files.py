@@ -189,6 +189,7 @@ def _platform(document: Mapping[str, Any]) -> Platform:
             int(machine.get("packed", 0)),
             machine.get("padded", False),
             int(machine.get("winograd", 0)),
+            int(machine["blocks"]) if "blocks" in machine else None,
         ),
         coefficients={name: float(price["seconds"]) for name, price in document["coefficients"].items()},
         doubt=Doubt(
@@ -247,6 +248,7 @@ def _document(platform: Platform) -> dict[str, Any]:
             "packed": machine.packed,
             "padded": machine.padded,
             "winograd": machine.winograd,
+            **({} if machine.blocks is None else {"blocks": machine.blocks}),
         },
         "coefficients": {name: {"seconds": _rounded(x), "per": units.get(name, "")} for name, x in priced},
         **({} if platform.stretch == Stretch() else {"stretch": _stretch_document(platform.stretch)}),

@@ -19,13 +19,15 @@ class Machine:
     speed; 0 where there is none. padded: whether channels are rounded up to the vector, instead of paying
     for what does not fill it; where `packed` is given, only multiples of it are, and others pay. winograd: tile
     size m of the algorithm F(m x m, 3 x 3) that the runtime has for 3x3 convolutions of stride 1; 0 where it has
-    none.
+    none. blocks: channels in a block of the layout NCHWc that its convolutions work in, as the processor has it; 0
+    where there is no such layout, None for what the runtime usually has.
     """
 
     vector: int = 1
     packed: int = 0
     padded: bool = False
     winograd: int = 0
+    blocks: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

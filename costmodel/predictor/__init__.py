@@ -4,7 +4,18 @@
 """
 
 from costmodel.predictor.estimate import Estimate, KernelEstimate, Prediction
-from costmodel.predictor.predict import COVERAGE, kernel_seconds, predict, quantile_of
+from costmodel.predictor.predict import COVERAGE, fixed_seconds, kernel_seconds, predict, quantile_of, run_estimate
 from costmodel.predictor.terms import TERMS
 
-__all__ = ["COVERAGE", "TERMS", "Estimate", "KernelEstimate", "Prediction", "kernel_seconds", "predict", "quantile_of"]
+__all__ = [
+    "COVERAGE",
+    "TERMS",
+    "Estimate",
+    "KernelEstimate",
+    "Prediction",
+    "fixed_seconds",
+    "kernel_seconds",
+    "predict",
+    "quantile_of",
+    "run_estimate",
+]

@@ -11,7 +11,7 @@ import numpy as np
 from costmodel.columns import Column
 from costmodel.errors import UsageError
 from costmodel.graph import Graph
-from costmodel.kernels import Kernel, Kind, fuse, runtime_of
+from costmodel.kernels import Kernel, fuse, runtime_of
 from costmodel.platforms.platform import Doubt, Platform
 from costmodel.predictor.estimate import Estimate, KernelEstimate, Prediction
 from costmodel.predictor.terms import Amounts, amounts, of_run
@@ -30,28 +30,40 @@ def predict(graph: Graph, platform: Platform, *, coverage: float = COVERAGE) -> 
     dims that are symbols.
     """
     quantile = quantile_of(platform, coverage)
-    kernels = fuse(graph, runtime_of(platform.runtime))
+    kernels = fuse(graph, runtime_of(platform.runtime, platform.machine.blocks))
     seconds = [kernel_seconds(kernel, platform) for kernel in kernels]
-    fixed = _seconds(of_run(graph), platform.coefficients)
+    fixed = fixed_seconds(graph, platform)
     total = sum(seconds, start=fixed)
-    stretched = platform.stretch.of(total)
-    if platform.stretch.exponent:
-        factor = stretched / np.maximum(total, _SHORTEST)
-        seconds, fixed, total = [time * factor for time in seconds], fixed * factor, stretched
-    by_kind: dict[Kind, Any] = {}
+    by_kind: dict[str, Any] = {}
     for kernel, time in zip(kernels, seconds, strict=True):
         by_kind[kernel.kind] = by_kind.get(kernel.kind, 0.0) + time
-    shares = {kind.value: time / np.maximum(total, _SHORTEST) for kind, time in by_kind.items()}
-    spreads = {kind: math.exp(quantile * doubt_of({kind.value: 1.0}, platform.doubt)) for kind in by_kind}
+    latency = run_estimate(total, by_kind, platform, coverage)
+    if platform.stretch.exponent:
+        factor = latency.seconds / np.maximum(total, _SHORTEST)
+        seconds, fixed = [time * factor for time in seconds], fixed * factor
+    spreads = {kind: math.exp(quantile * doubt_of({kind: 1.0}, platform.doubt)) for kind in by_kind}
     return Prediction(
         platform.id,
-        _estimate(total, np.exp(quantile * doubt_of(shares, platform.doubt)), coverage),
+        latency,
         fixed,
         tuple(
             KernelEstimate(kernel, _estimate(time, spreads[kernel.kind], coverage))
             for kernel, time in zip(kernels, seconds, strict=True)
         ),
     )
+
+
+def run_estimate(total: Any, by_kind: Mapping[str, Any], platform: Platform, coverage: float = COVERAGE) -> Estimate:
+    """The latency of runs whose kernels' times and what is fixed add up to `total` seconds, by_kind of it in the
+    kernels of each kind. Numbers, or arrays with one entry a design. Raises UsageError as predict does."""
+    shares = {kind: time / np.maximum(total, _SHORTEST) for kind, time in by_kind.items()}
+    spread = np.exp(quantile_of(platform, coverage) * doubt_of(shares, platform.doubt))
+    return _estimate(platform.stretch.of(total), spread, coverage)
+
+
+def fixed_seconds(graph: Graph, platform: Platform) -> Any:
+    """What a run takes beside its kernels, before the sum is stretched: seconds, or an array of them."""
+    return _seconds(of_run(graph), platform.coefficients)
 
 
 def kernel_seconds(kernel: Kernel, platform: Platform) -> Any:

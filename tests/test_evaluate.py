@@ -1,0 +1,101 @@
+"""Populations: every count and latency is the one that the network itself has."""
+
+import numpy as np
+import pytest
+
+from costmodel.errors import UsageError
+from costmodel.platforms import find
+from costmodel.predictor import predict
+from search.capacity import capacity_of
+from search.design import WIDTHS, standard
+from search.evaluate import Evaluator
+from search.space import GENES, default_space, parse_options
+
+PAPER = ("snapdragon810-neon-fp32-1t", "gtx1080ti-cudnn7-fp32")
+OTHERS = ("epyc-onnxruntime-fp32-1t", "t4-tensorrt-fp16", "pixel4-tflite-fp32-1t")  # blocks, chains, stretch
+
+
+def space_of(*options, step=8):
+    genes = {}
+    for option in options:
+        genes |= parse_options(option)
+    return default_space(step, options=genes)
+
+
+ODD = (
+    "channels2=26,48,116,130",
+    "channels3=52:300:62",
+    "channels4=100,464,1000",
+    "ratio=1/8,1/2,3/4",
+    "units=1:4",
+    "kernel=3,7",
+    "se=true,false",
+    "residual=true,false",
+    "act=relu,hard_swish",
+    "resolution=96,224,225",
+    "stem=3,24",
+)
+
+
+@pytest.fixture(scope="module", params=[PAPER, OTHERS], ids=["paper", "others"])
+def priced(request):
+    platforms = [find(name) for name in request.param]
+    space = space_of(*ODD, step=4)
+    return Evaluator(space, platforms, capacity_of("entropy")), platforms
+
+
+def test_a_population_costs_what_each_of_its_networks_costs(priced):
+    evaluator, platforms = priced
+    population = evaluator.space.random(40, seed=5)
+    evaluation = evaluator.evaluate(population)
+    for index, design in enumerate(evaluator.space.designs(population)):
+        graph = design.graph()
+        counts = (evaluation.mult_adds[index], evaluation.params[index], evaluation.memory_access[index])
+        assert counts == (graph.cost.mult_adds, graph.cost.params, graph.cost.memory_access)
+        assert evaluation.capacity[index] == pytest.approx(capacity_of("entropy").score([design])[0], rel=1e-12)
+        for platform in platforms:
+            latency, found = predict(graph, platform).latency, evaluation.latency[platform.id]
+            assert found.seconds[index] == pytest.approx(latency.seconds, rel=1e-12)
+            assert (found.low[index], found.high[index]) == pytest.approx((latency.low, latency.high), rel=1e-12)
+
+
+def test_a_batch_and_a_coverage_reach_the_latencies():
+    platforms = [find(name) for name in PAPER]
+    space = default_space()
+    evaluator = Evaluator(space, platforms, capacity_of("params"), batch=8, coverage=0.5)
+    row = space.row(standard(1.0))
+    evaluation = evaluator.evaluate(row[None])
+    graph = standard(1.0).graph(batch=8)
+    for platform in platforms:
+        latency = predict(graph, platform, coverage=0.5).latency
+        assert evaluation.latency[platform.id].high[0] == pytest.approx(latency.high, rel=1e-12)
+    assert evaluation.mult_adds[0] == graph.cost.mult_adds
+
+
+def test_a_coverage_that_no_profile_has_is_refused():
+    with pytest.raises(UsageError, match=r"coverage of 0\.42"):
+        Evaluator(default_space(), [find(PAPER[0])], capacity_of("params"), coverage=0.42)
+
+
+def test_a_space_too_large_to_tabulate_is_refused():
+    space = space_of("channels3=64:4096:2", "channels2=32:2048:2")
+    with pytest.raises(UsageError, match="too many to tabulate"):
+        Evaluator(space, [find(PAPER[0])], capacity_of("params"))
+
+
+def test_effectiveness_is_of_the_worst_stage():
+    space = default_space()
+    evaluator = Evaluator(space, [], capacity_of("params"))
+    wide, deep = standard(1.0), space.designs(np.zeros((1, len(GENES)), np.intp))[0]
+    population = np.array([space.row(wide), space.row(deep)])
+    found = evaluator.evaluate(population).effectiveness
+    # stage 3 of 1x: 24 convolutions of fan-in 116, 9, 116 but for the first ones, that read 116 too
+    assert found[0] == pytest.approx(25 / (116 ** (17 / 25) * 9 ** (9 / 25) * 116 ** (-1 / 25)), rel=0.05)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("step", [2, 4, 8, 16, 32])
+def test_the_designs_of_table_5_are_points_of_the_default_space(width, step):
+    space = default_space(step)
+    row = space.row(standard(width))
+    assert space.designs(row[None]) == [standard(width)]
