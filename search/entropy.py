@@ -12,8 +12,8 @@ Here a convolution adds weight x ln(elements of its output) x ln(c_in k^2 / g), 
   over its pieces, whatever stands between them. A convolution of an early stage counts for less than in theirs.
 * The effectiveness is bounded stage by stage, not from the image to the end of each stage, for the same reason.
 * Unequal depths are not penalised.
-* The weight follows from the resolution: 8 at 1/32 of the image's and below, 1 above. What comes after global pooling,
-  squeeze-excite among it, adds nothing, as in theirs.
+* The weight follows from the resolution: 8 at 1/32 of the image's and below, 1 above. What comes after global pooling
+  adds nothing, as in theirs; here that goes for squeeze-excite, too.
 """
 
 from __future__ import annotations
@@ -94,7 +94,10 @@ def image_shape(tensors: Mapping[str, TensorSpec]) -> Shape:
 
 
 def _layers(nodes: Iterable[Node], tensors: Mapping[str, TensorSpec]) -> Iterator[_Layer]:
-    """The convolutions among the operators; those after global pooling run 0 times."""
+    """The convolutions among the operators.
+
+    One that makes a single pixel of an image of more than 32 comes after global pooling, and runs 0 times.
+    """
     for node in nodes:
         if node.op_type != "Conv":
             continue

@@ -1,6 +1,6 @@
 """A law of top-1 by mult-adds alone, fitted on four networks of one family, and how far a design is from them.
 
-Error = 16.65 + 86.9 M^-0.367 percent, M the mult-adds in millions: within 0.02 points of what was published for
+Error = 16.65 + 86.9 M^-0.367 percent, M the mult-adds in millions: within 0.03 points of what was published for
 ShuffleNet V2 0.5x to 2x (megvii-model/ShuffleNet-Series). `benchmarks/capacity_ranks.py` fits it again. It has three
 constants for four networks, knows nothing but mult-adds, and is no accuracy of any design.
 """
@@ -86,6 +86,7 @@ def _diagonal() -> tuple[list[float], list[list[float]]]:
     )
 
 
+@lru_cache(maxsize=16)
 def _mult_adds(design: Design) -> int:
     return int(design.graph().cost.mult_adds)  # type: ignore[arg-type]
 

@@ -27,6 +27,7 @@ VERBS = {
     "ops": ("costmodel.cli.ops", "list the operators that are covered, with their formulas"),
     "platforms": ("costmodel.cli.platforms", "list the platforms that latencies are predicted for, or show one"),
     "reuse": ("costmodel.cli.reuse", "tell which channels reach later blocks unchanged (feature reuse)"),
+    "search": ("search.command", "find the ShuffleNet V2 that keeps a latency budget"),
     "zoo": ("costmodel.cli.zoo", "list the networks that come with the package"),
 }
 

@@ -1,0 +1,212 @@
+"""A search's outcome as text and as JSON: pure functions of frozen results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from costmodel.pricing import estimate_record
+from costmodel.report.latency import labels, milliseconds
+from costmodel.report.numbers import exact, short
+from costmodel.report.tables import table, to_text
+from search.comparison import Front, Gain
+from search.design import Design, Stage
+from search.evaluate import Evaluator
+from search.limits import Limits
+from search.result import Candidate, Result, design_record
+
+SCHEMA = "costmodel.search/1"
+
+_USUAL = Design(1, (Stage(4, 2, 1),) * 3, 1)  # fields that are as here go without saying
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that a search has to tell.
+
+    result: of the engine. optimum: the exact engine's best for the same question, where it can be had and the engine
+    was another. standards: the widths of Table 5. gains: they beside the fronts. findings: one line on what guidelines
+    the best breaks. seconds: that the engine took.
+    """
+
+    evaluator: Evaluator
+    limits: Limits
+    result: Result
+    optimum: Candidate | None
+    standards: Mapping[float, Candidate]
+    fronts: tuple[Front, ...]
+    gains: tuple[Gain, ...]
+    findings: str
+    seconds: float
+
+
+def render_text(outcome: Outcome, width: int | None, color: bool) -> str:
+    """Tables: the best designs, their latencies, and Table 5 beside them. width, color: as to_text has them."""
+    parts: list[RenderableType] = [Text(line) for line in _head(outcome)]
+    parts += ["", _designs(outcome), "", _latencies(outcome)]
+    for gains in _by_platform(outcome):
+        parts += ["", *_against(outcome, gains)]
+    if outcome.result.front:
+        parts += ["", Text("The front: none is faster and of more capacity than another"), *_front(outcome)]
+    parts += ["", Text(outcome.findings)]
+    return to_text(Group(*parts), width, color)
+
+
+def render_json(outcome: Outcome) -> str:
+    """The schema costmodel.search/1: designs as in a design file, and Table 5 beside them."""
+    name = outcome.evaluator.capacity.name
+    record = {
+        "schema": SCHEMA,
+        "engine": outcome.result.engine,
+        "proven": outcome.result.proven,
+        "space": outcome.evaluator.space.size,
+        "examined": outcome.result.examined,
+        "budgets_ms": {one: seconds * 1e3 for one, seconds in outcome.limits.budgets.items()},
+        "confidence": outcome.evaluator.coverage,
+        "batch": outcome.evaluator.batch,
+        "capacity": name,
+        "gap": _gap(outcome),
+        "best": [design_record(one, name) for one in outcome.result.best],
+        "front": [design_record(one, name) for one in outcome.result.front],
+        "history": [[step.examined, step.capacity] for step in outcome.result.history],
+        "table5": [{"width": width, **design_record(one, name)} for width, one in outcome.standards.items()],
+        "gains": [_gain_record(gain) for gain in outcome.gains],
+        "findings": outcome.findings,
+    }
+    return json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+
+
+def _gain_record(gain: Gain) -> dict[str, Any]:
+    return {
+        "width": gain.width,
+        "platform": gain.platform,
+        "capacity": gain.shown,
+        **estimate_record(gain.latency),
+        "capacity_at_latency": gain.at_latency,
+        "latency_ms_at_capacity": None if gain.at_capacity is None else gain.at_capacity * 1e3,
+    }
+
+
+def _gap(outcome: Outcome) -> float | None:
+    """How much less capacity the best has than the optimum, as a share; None where that is not known."""
+    if outcome.result.proven:
+        return 0.0
+    if outcome.optimum is None or not outcome.result.best:
+        return None
+    return 1.0 - outcome.result.best[0].shown / outcome.optimum.shown
+
+
+def _head(outcome: Outcome) -> list[str]:
+    evaluator, result, limits = outcome.evaluator, outcome.result, outcome.limits
+    kept = [f"{one} at most {seconds * 1e3:g} ms" for one, seconds in limits.budgets.items()]
+    kept += [f"at most {exact(limits.max_params)} parameters"] if limits.max_params else []
+    kept += [f"at most {exact(limits.max_mult_adds)} mult-adds"] if limits.max_mult_adds else []
+    lines = [f"Budget    {line}" for line in kept]
+    if limits.budgets:
+        lines.append(f"          kept by the upper end of the interval that holds {evaluator.coverage:g} of latencies")
+    lines.append(f"Capacity  {evaluator.capacity.name}: {evaluator.capacity.summary}")
+    lines.append(f"Space     {short(evaluator.space.size).replace(' ', '')} designs")
+    proof = "proven best" if result.proven else _gap_text(outcome)
+    lines.append(
+        f"Engine    {result.engine}: {proof}; {exact(result.examined)} designs priced in {outcome.seconds:.1f} s"
+    )
+    return lines
+
+
+def _gap_text(outcome: Outcome) -> str:
+    gap = _gap(outcome)
+    if gap is None:
+        return "how far the optimum is cannot be told for this capacity and space"
+    return f"{100 * gap:.2f} % below the exact optimum ({_capacity(outcome.optimum.shown)})" if outcome.optimum else ""
+
+
+def _designs(outcome: Outcome) -> RenderableType:
+    """The best designs; of a stage its channels, those of its branch, and its units."""
+    varied = [name for name in ("resolution", "act", "residual") if len(outcome.evaluator.space.genes[name]) > 1]
+    unit = outcome.evaluator.capacity.unit.replace(" ", "\n", 1)
+    heads = ("stem", "stage 2", "stage 3", "stage 4", "head", *varied, "mult-\nadds", "params", unit)
+    rows = table("", *heads)
+    for rank, one in enumerate(outcome.result.best, start=1):
+        rows.add_row(str(rank), *_row(one, varied))
+    for width, one in outcome.standards.items():
+        rows.add_row(f"{width:g}x", *_row(one, varied))
+    return rows
+
+
+def _row(one: Candidate, varied: Sequence[str]) -> list[str]:
+    design = one.design
+    return [
+        str(design.stem),
+        *map(stage_text, design.stages),
+        str(design.head),
+        *(str(getattr(design, name)).lower() for name in varied),
+        short(one.mult_adds),
+        short(one.params),
+        _capacity(one.shown),
+    ]
+
+
+def stage_text(stage: Stage) -> str:
+    """A stage in a few characters: 116/58 x4, channels and those of the branch, and units."""
+    more = f" k{stage.kernel}" * (stage.kernel != _USUAL.stages[0].kernel) + " se" * stage.se
+    return f"{stage.channels}/{stage.branch} x{stage.units}{more}"
+
+
+def _capacity(shown: float) -> str:
+    return f"{shown:,.0f}" if abs(shown) >= 1000 else f"{shown:.4g}"
+
+
+def _latencies(outcome: Outcome) -> RenderableType:
+    platforms = outcome.evaluator.platforms
+    names = labels([platform.id for platform in platforms]).values()
+    rows = table("", *(head for name in names for head in (f"{name}\nms", "upper\nend")))
+    named = [(str(rank), one) for rank, one in enumerate(outcome.result.best, start=1)]
+    named += [(f"{width:g}x", one) for width, one in outcome.standards.items()]
+    for name, one in named:
+        latencies = [one.latency[platform.id] for platform in platforms]
+        rows.add_row(name, *(milliseconds(end) for e in latencies for end in (e.seconds, e.high)))
+    return rows
+
+
+def _by_platform(outcome: Outcome) -> list[list[Gain]]:
+    return [[gain for gain in outcome.gains if gain.platform == one.platform] for one in outcome.fronts]
+
+
+def _against(outcome: Outcome, gains: Sequence[Gain]) -> list[RenderableType]:
+    """Table 5 beside the front of one platform."""
+    unit = outcome.evaluator.capacity.unit
+    rows = table(
+        "", "latency\nms", unit.replace(" ", "\n", 1), "at this\nlatency", "at this capacity\nms", "times\nas fast"
+    )
+    for gain in gains:
+        least = gain.at_capacity
+        rows.add_row(
+            f"{gain.width:g}x",
+            milliseconds(gain.latency.seconds),
+            _capacity(gain.shown),
+            "none" if gain.at_latency is None else _capacity(gain.at_latency),
+            "none" if least is None else milliseconds(least),
+            "" if least is None else f"{gain.latency.seconds / least:.2f}",
+        )
+    return [
+        Text(f"The widths of Table 5 beside the best of the space by predicted latency, {gains[0].platform}"),
+        "",
+        rows,
+    ]
+
+
+def _front(outcome: Outcome) -> list[RenderableType]:
+    platforms = [platform.id for platform in outcome.evaluator.platforms]
+    heads = [f"{label}\nms" for label in labels(platforms).values()]
+    rows = table("design", *heads, outcome.evaluator.capacity.unit.replace(" ", "\n", 1))
+    for one in outcome.result.front:
+        design = one.design
+        name = " ".join((str(design.stem), *map(stage_text, design.stages), str(design.head)))
+        latencies = [milliseconds(one.latency[platform].seconds) for platform in platforms]
+        rows.add_row(name, *latencies, _capacity(one.shown))
+    return ["", rows]
