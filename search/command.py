@@ -20,6 +20,7 @@ from costmodel.cli.progress import busy
 from costmodel.errors import UsageError
 from costmodel.platforms import Platform
 from costmodel.pricing import budgets_of, resolve
+from costmodel.writing import write_whole
 from search.capacity import DEFAULT, EFFECTIVENESS, NAMES, Capacity, capacity_of, law_note
 from search.comparison import fronts, gains, standards
 from search.design import Design
@@ -32,6 +33,7 @@ from search.result import Candidate, Result, candidates, design_record
 from search.space import STEP, Option, Space, default_space, parse_options
 
 TRIALS = 1000
+PICTURES = (".svg", ".png")
 _LARGEST_STEP = 32
 _ENGINES = ("exact", "optuna")
 _SAMPLERS = ("tpe", "nsga2")
@@ -86,6 +88,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format", choices=("text", "json"), default="text", help="of what is printed; text is the default"
     )
     output.add_argument("--top", type=size, default=5, metavar="N", help="designs that are told (default: 5)")
+    output.add_argument(
+        "--plot",
+        metavar="FILE",
+        help="also draw fronts and history: a file that ends in .svg or .png (needs matplotlib)",
+    )
     output.add_argument("--pareto", action="store_true", help="tell the whole front of capacity and latency too")
 
 
@@ -140,7 +147,7 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Search, print, and write the best design; gives the exit status."""
     question = _question(options)
-    _check_output(options.output)
+    _check_outputs(options)
     started = time.perf_counter()
     with busy("Searching"):
         result = _searched(options, question)
@@ -151,6 +158,8 @@ def run(options: argparse.Namespace) -> int:
     if options.output:
         record = design_record(result.best[0], question.evaluator.capacity.name, search=_provenance(options, outcome))
         write(json.dumps(record, indent=1, ensure_ascii=False) + "\n", options.output)
+    if options.plot:
+        _plot(outcome, options.plot)
     if options.format == "json":
         write(render_json(outcome), None)
     else:
@@ -330,10 +339,23 @@ def _tell(options: argparse.Namespace, question: _Question, result: Result) -> N
         print(f"costmodel: wrote {options.output}; costmodel build {options.output} makes the network", file=sys.stderr)
 
 
-def _check_output(path: str | None) -> None:
-    """Refuse a file that could not be written before the search begins."""
-    if path is not None and (Path(path).is_dir() or not Path(path).resolve().parent.is_dir()):
-        raise UsageError(f"-o {path}: cannot be written (no such folder, or no file); give another file")
+def _plot(outcome: Outcome, path: str) -> None:
+    from search import plots
+
+    content = plots.svg(outcome).encode() if path.lower().endswith(".svg") else plots.png(outcome)
+    try:
+        write_whole(Path(path), content)
+    except OSError as error:
+        raise UsageError(f"--plot {path}: cannot be written ({error.strerror or error}); give another file") from error
+
+
+def _check_outputs(options: argparse.Namespace) -> None:
+    """Refuse files that could not be written before the search begins."""
+    for option, path in (("-o", options.output), ("--plot", options.plot)):
+        if path is not None and (Path(path).is_dir() or not Path(path).resolve().parent.is_dir()):
+            raise UsageError(f"{option} {path}: cannot be written (no such folder, or no file); give another file")
+    if options.plot is not None and Path(options.plot).suffix.lower() not in PICTURES:
+        raise UsageError(f"--plot {options.plot}: its ending is not known; end it in {' or '.join(PICTURES)}")
 
 
 def _share(text: str) -> float:

@@ -18,7 +18,8 @@ KERNELS = (3, 5, 7)
 FIRST_STAGE = 2  # stages are counted as in Table 5, where the stem is stage 1
 STAGES = 3
 
-_LARGEST = 65_536  # channels, units or pixels of a side; beyond, nobody means it
+_LARGEST = 65_536  # channels or pixels of a side; beyond, nobody means it
+_DEEPEST = 1_000  # units of a stage
 _WHOLE = {"stem", "head", "resolution", "classes", "channels", "branch", "units", "kernel"}
 _TRUTH = {"se", "residual"}
 
@@ -140,7 +141,7 @@ def read_record(path: str | Path) -> dict[str, Any]:
         record = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}); give a file of `costmodel search`") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: is not JSON ({error}); give a file of `costmodel search`") from None
     schema = record.get("schema") if isinstance(record, dict) else None
     if schema != SCHEMA:
@@ -172,8 +173,9 @@ def _check(name: str, value: Design | Stage) -> None:
     """Raise UsageError for a field of the wrong type or size."""
     for field in fields(value):
         given = getattr(value, field.name)
-        if field.name in _WHOLE and (type(given) is not int or not 1 <= given <= _LARGEST):
-            raise UsageError(f"{name}{field.name} is {given!r}; it takes a whole number from 1 to {_LARGEST}")
+        largest = _DEEPEST if field.name == "units" else _LARGEST
+        if field.name in _WHOLE and (type(given) is not int or not 1 <= given <= largest):
+            raise UsageError(f"{name}{field.name} is {given!r}; it takes a whole number from 1 to {largest}")
         if field.name in _TRUTH and type(given) is not bool:
             raise UsageError(f"{name}{field.name} is {given!r}; it takes true or false")
 

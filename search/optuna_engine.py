@@ -1,88 +1,36 @@
-"""The best designs that Optuna finds: for spaces, capacities and measurements that no exact engine can go through.
+"""The best designs that Optuna finds, where no exact engine can go: any capacity, any condition, measured latencies.
 
-Trials are asked for in batches, priced at once and told. What a trial's design is follows from the seed, the trial's number
-and what is known when it is asked for: equal seeds give equal results with one worker, also where a run was cut in two
-after a whole batch.
+Trials are asked for in batches, priced at once, and told. A study in a storage goes on where it ended, and is filled by
+as many workers as join it (study.py).
 """
 
 from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from costmodel.errors import UsageError
-from costmodel.platforms import Platform, dumps
+from costmodel.platforms import dumps
 from costmodel.predictor import Estimate
-from search.design import WIDTHS, Design, standard
-from search.evaluate import Evaluation, Evaluator
+from search.design import Design
+from search.evaluate import Evaluator
 from search.limits import Limits
 from search.result import Candidate, Result, Step, candidates
-from search.space import GENES, Population, Space, show
+from search.space import GENES, show
 from search.storages import opened, optuna_module, quiet
-from search.study import ERROR, PAUSE, Pulse, Settings, Share, has_ended, joined, named, worker_name
 
 if TYPE_CHECKING:
-    import optuna
-    from optuna.distributions import BaseDistribution
-    from optuna.samplers import BaseSampler
-    from optuna.trial import FrozenTrial, Trial
+    from optuna import Study
+    from optuna.trial import FrozenTrial
 
-SAMPLERS = ("tpe", "nsga2")
-BATCH = 20  # trials that are asked for at once, where a design is priced in no time
-POOL = 200_000  # random designs whose best ones are the first trials: they take as long to price as a few trials to ask for
-SEEDS = 20  # first trials, beside the designs of Table 5
-REQUIRED = "required"  # name of the limit that a caller's own condition is
-MEASURED_MS = "measured_ms"
-LATENCY_MS = "latency_ms"
-GENERATION = 50  # designs of a generation of NSGA-II
-
-Rows = npt.NDArray[np.intp]
-Judge = Callable[[Design], float]
-Progress = Callable[[int, float | None], None]
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is searched, and how.
-
-    require: by how much a design exceeds a further limit, at most 0 where it keeps it. measure: seconds that a design
-    takes on the platform whose id is `measured`. Both are asked only of designs that keep what is known without them.
-    """
-
-    evaluator: Evaluator
-    limits: Limits
-    seed: int
-    sampler: str = "tpe"
-    pareto: bool = False
-    require: Judge | None = None
-    measure: Judge | None = None
-    measured: str | None = None
-
-    def __post_init__(self) -> None:
-        ids = [platform.id for platform in self.evaluator.platforms]
-        if self.sampler not in SAMPLERS:
-            raise UsageError(f"there is no sampler {self.sampler!r}; there are {', '.join(SAMPLERS)}")
-        if self.measure is not None and self.measured not in ids:
-            raise UsageError(f"the measured platform is {self.measured!r}; give one of the search: {', '.join(ids)}")
-        if self.pareto and not ids:
-            raise UsageError("a Pareto front needs a platform; give one with -p or --budget")
-
-    @property
-    def batch(self) -> int:
-        """Trials to ask for at once: one, where each takes long and has something to teach the next."""
-        capacity = self.evaluator.capacity
-        slow = self.measure or (capacity.amount is None and not getattr(capacity.score, "vectorised", False))
-        return 1 if slow else BATCH
-
-    @property
-    def directions(self) -> list[str]:
-        return ["maximize"] + ["minimize"] * (len(self.evaluator.platforms) if self.pareto else 0)
+    from search.trials import Judge, Notice, Progress, Task
 
 
 def optuna_search(
@@ -100,137 +48,173 @@ def optuna_search(
     require: Judge | None = None,
     measure: Judge | None = None,
     measured_platform: str | None = None,
-    settings: Settings | None = None,
+    settings: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
-    notice: Callable[[str], None] | None = None,
+    notice: Notice | None = None,
 ) -> Result:
-    """The `top` designs of most capacity among `trials` that keep all limits, the best first, and with `pareto` the front.
+    """The `top` designs of most capacity among `trials` that keep all limits, the best first; with `pareto` the front.
 
     storage: URL of where the trials are kept (storages.FORMS), None for memory. name: of the study there; by default it
     follows from what is searched, so that the same call goes on where another ended, and joins one that is running.
     workers: processes to start here; with more than one, `require` and `measure` are functions of a module.
-    require, measure: as in Task. A design whose measuring raises fails its trial. settings: what else must be the same
-    for a study to go on, such as what `require` asks. progress: called with the trials that have ended and the most
-    capacity so far. notice: called with a sentence about a worker that died, or a design that could not be measured.
+    require, measure, measured_platform: as in trials.Task. A design whose measuring raises fails its trial, which
+    counts as one of `trials`. settings: names with what else must be the same for a study to go on, JSON values.
+    progress: called with the trials that have ended and the most capacity so far. notice: called with a sentence about
+    a design that could not be measured or a worker that died.
 
-    Raises UsageError where no trial keeps the limits, for a storage that cannot be used, and for a study of other
-    settings. What was told before an error or Ctrl-C is kept in the storage.
+    Equal seeds give equal results with one worker. Raises UsageError where no trial keeps the limits, for a storage
+    that cannot be used, and for a study of other settings. What was told before an error or Ctrl-C stays there.
     """
+    optuna_module()
+    from search.sampling import first_trials
+    from search.study import PAUSE, Pulse, Share, joined, named, worker_name
+    from search.trials import Task, work
+
     for what, number in (("trials", trials), ("workers", workers)):
         if number < 1:
             raise UsageError(f"{what} is {number}; it takes a number from 1")
     task = Task(evaluator, limits, seed, sampler, pareto, require, measure, measured_platform)
-    every = task_settings(task, settings or {})
+    same = {**settings_of(task), **(settings or {})}
+    study_name = name or named(same)
+
+    def study_in(place: Any) -> Study:
+        return joined(place, study_name, same, task.directions, lambda: first_trials(evaluator, limits, seed))
+
     with quiet():
         if workers > 1:
-            from search.workers import run_workers
+            from search.workers import run_workers, shared
 
-            with run_workers(task, every, trials, storage, name or named(every), workers, progress, notice) as study:
-                return result_of(task, study, trials, top)
-        with opened(storage) as opened_storage:
-            study = joined(opened_storage, name or named(every), every, task.directions, lambda: first_trials(task))
+            with shared(storage) as url:
+                with opened(url) as place:
+                    study_in(place)
+                run_workers(task, url, study_name, trials, workers, progress, notice)
+                with opened(url) as place:
+                    return result_of(task, study_in(place).get_trials(deepcopy=False), top)
+        with opened(storage) as place:
+            study = study_in(place)
             share = Share(study, trials, worker_name())
             with Pulse(study, share.worker):
-                work(task, share, progress, notice)
-            return result_of(task, study, trials, top)
+                work(task, share, lambda: time.sleep(PAUSE), progress, notice)
+            return result_of(task, study.get_trials(deepcopy=False), top)
 
 
-def work(
-    task: Task,
-    share: Share,
-    progress: Progress | None = None,
-    notice: Callable[[str], None] | None = None,
-    pause: Callable[[], None] | None = None,
-) -> None:
-    """Run trials until the study has all of its. pause: waits a little for those of other workers."""
-    import time
-
-    wait = pause or (lambda: time.sleep(PAUSE))
-    distributions = genes_of(task.evaluator.space)
-    share.study.sampler = by_number(task, distributions)
-    share.take_over()
-    while True:
-        batch = share.ask(task.batch, distributions)
-        try:
-            if batch:
-                _run(task, share, batch, notice)
-        except BaseException:
-            share.give_up(batch)
-            raise
-        if progress is not None:
-            progress(share.finished, best_so_far(share.study))
-        if not batch:
-            if share.finished >= share.trials:
-                return
-            share.take_over()
-            wait()
-
-
-def _run(task: Task, share: Share, batch: Sequence[Trial], notice: Callable[[str], None] | None) -> None:
-    """Price, where need be measure, and tell a batch."""
+def settings_of(task: Task) -> dict[str, Any]:
+    """What must be the same for a study to go on, by names that a person knows; JSON values."""
     evaluator, limits = task.evaluator, task.limits
-    population = _population(evaluator.space, [trial.params for trial in batch])
-    costs = evaluator.costs(population)
-    known = limits
-    if task.measure is not None:
-        known = replace(limits, budgets={k: v for k, v in limits.budgets.items() if k != task.measured})
-    excesses = {name: np.array(excess) for name, excess in known.excesses(costs).items()}
-    kept = np.all([excess <= 0.0 for excess in excesses.values()] or [np.ones(len(batch), bool)], axis=0)
-    designs: dict[int, Design] = {}
-    if task.require or task.measure or evaluator.capacity.amount is None:
-        chosen = np.flatnonzero(kept)
-        designs = dict(zip(chosen.tolist(), evaluator.space.designs(population[chosen]), strict=True))
-    outcomes = {index: _judged(task, design) for index, design in designs.items()}
-    capacity = costs.capacity.copy()
-    if evaluator.capacity.amount is None:
-        asked = [i for i, outcome in outcomes.items() if outcome.error is None and outcome.keeps(task)]
-        if asked:
-            capacity[asked] = evaluator.capacity.score([designs[i] for i in asked])
-    for index, trial in enumerate(batch):
-        outcome = outcomes.get(index, _Outcome())
-        if outcome.error is not None:
-            share.fail(trial, outcome.error)
-            if notice is not None:
-                notice(f"trial {trial.number}: {designs[index].reference} {outcome.error}")
-            continue
-        own = {name: float(excess[index]) for name, excess in excesses.items()} | outcome.excesses(task)
-        seconds = {name: float(estimate.seconds[index]) for name, estimate in costs.latency.items()}
-        shown: dict[str, Any] = {LATENCY_MS: {name: round(value * 1e3, 6) for name, value in seconds.items()}}
-        if outcome.seconds is not None and task.measured is not None:
-            seconds[task.measured] = outcome.seconds
-            shown[MEASURED_MS] = outcome.seconds * 1e3
-        values = [float(capacity[index]), *(seconds.values() if task.pareto else ())]
-        share.tell(trial, values, own, shown)
+    options = {f"the options of {name}": show(evaluator.space.genes[name]) for name in GENES}
+    profiles = {
+        f"the profile of {platform.id}": hashlib.sha256(dumps(platform).encode()).hexdigest()[:12]
+        for platform in evaluator.platforms
+    }
+    return {
+        "the sampler": task.sampler,
+        "the seed": task.seed,
+        "the capacity": evaluator.capacity.name,
+        "the front": task.pareto,
+        "what is measured": task.measured if task.measure is not None else None,
+        "the confidence": evaluator.coverage,
+        "the batch": evaluator.batch,
+        **profiles,
+        **{f"the budget of {name}, ms": 1e3 * seconds for name, seconds in sorted(limits.budgets.items())},
+        "the most parameters": limits.max_params,
+        "the most mult-adds": limits.max_mult_adds,
+        "the effectiveness": limits.effectiveness,
+        "the step": evaluator.space.step,
+        "the classes": evaluator.space.classes,
+        **options,
+    }
 
 
-@dataclass(frozen=True)
-class _Outcome:
-    """What was asked of one design. required: by how much it exceeds that limit. seconds: measured. error: why not."""
+def result_of(task: Task, trials: Sequence[FrozenTrial], top: int) -> Result:
+    """What a study has found so far. Raises UsageError where no trial keeps the limits."""
+    from search.trials import keeps
 
-    required: float | None = None
-    seconds: float | None = None
-    error: str | None = None
+    complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
+    good = [trial for trial in complete if keeps(trial)]
+    if not good:
+        raise UsageError(_nothing(task, trials, complete))
+    ordered = sorted(good, key=lambda trial: -trial.values[0])
+    front = _front(good) if task.pareto else []
+    return Result(
+        "optuna",
+        _candidates(task, ordered, top),
+        _candidates(task, front, len(front)),
+        False,
+        len(complete),
+        _history(complete),
+    )
 
-    def excesses(self, task: Task) -> dict[str, float]:
-        result = {} if self.required is None else {REQUIRED: self.required}
-        budget = task.limits.budgets.get(task.measured or "")
-        if self.seconds is not None and budget is not None and task.measured is not None:
-            result[task.measured] = self.seconds / budget - 1.0
-        return result
 
-    def keeps(self, task: Task) -> bool:
-        return all(excess <= 0.0 for excess in self.excesses(task).values())
+def _history(complete: Sequence[FrozenTrial]) -> tuple[Step, ...]:
+    from search.trials import keeps
+
+    steps: list[Step] = []
+    for count, trial in enumerate(complete, start=1):
+        if keeps(trial) and (not steps or trial.values[0] > steps[-1].capacity):
+            steps.append(Step(count, trial.values[0]))
+    return tuple(steps)
 
 
-def _judged(task: Task, design: Design) -> _Outcome:
-    required = None if task.require is None else float(task.require(design))
-    if task.measure is None or (required is not None and required > 0.0):
-        return _Outcome(required)
-    try:
-        seconds = float(task.measure(design))
-    except Exception as error:
-        why = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        return _Outcome(required, error=f"could not be measured ({why})")
-    if not (np.isfinite(seconds) and seconds > 0.0):
-        return _Outcome(required, error=f"could not be measured (it took {seconds} s)")
-    return _Outcome(required, seconds)
+def _front(good: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Trials that none is as good as in every objective and better in one, the fastest first."""
+    values = np.array([trial.values for trial in good]) * np.where(np.arange(len(good[0].values)) == 0, -1.0, 1.0)
+    kept = [
+        trial
+        for trial, own in zip(good, values, strict=True)
+        if not np.any(np.all(values <= own, axis=1) & np.any(values < own, axis=1))
+    ]
+    return sorted(kept, key=lambda trial: (trial.values[1], -trial.values[0]))
+
+
+def _candidates(task: Task, trials: Sequence[FrozenTrial], most: int) -> tuple[Candidate, ...]:
+    """The designs of trials, without those that are equal to an earlier one."""
+    from search.sampling import population
+    from search.trials import MEASURED_MS
+
+    rows = population([trial.params for trial in trials])
+    chosen: dict[Design, int] = {}
+    for index in range(len(trials)):
+        if len(chosen) == most:
+            break
+        chosen.setdefault(task.evaluator.space.designs(rows[[index]])[0], index)
+    if not chosen:
+        return ()
+    told = {design: trials[index].values[0] for design, index in chosen.items()}
+    found = candidates(_knowing(task.evaluator, told), rows[list(chosen.values())])
+    measured = [trials[index].user_attrs.get(MEASURED_MS) for index in chosen.values()]
+    return tuple(
+        candidate if ms is None else _with_measured(candidate, task.measured or "", ms / 1e3)
+        for candidate, ms in zip(found, measured, strict=True)
+    )
+
+
+def _knowing(evaluator: Evaluator, told: Mapping[Design, float]) -> Evaluator:
+    """The evaluator, with a capacity that is not additive taken from what trials told: it may be a training run."""
+    if evaluator.capacity.amount is not None:
+        return evaluator
+
+    def score(designs: Sequence[Design]) -> npt.NDArray[np.float64]:
+        return np.array([told[design] for design in designs])
+
+    result = copy.copy(evaluator)
+    result.capacity = replace(evaluator.capacity, score=score)
+    return result
+
+
+def _with_measured(candidate: Candidate, platform: str, seconds: float) -> Candidate:
+    estimate = Estimate(seconds, seconds, seconds, candidate.latency[platform].coverage)
+    return replace(candidate, latency={**candidate.latency, platform: estimate})
+
+
+def _nothing(task: Task, trials: Sequence[FrozenTrial], complete: Sequence[FrozenTrial]) -> str:
+    from search.study import ERROR
+
+    if not complete:
+        errors = [trial.user_attrs[ERROR] for trial in trials if ERROR in trial.user_attrs]
+        return f"none of {len(errors)} trials has a result; the last: {errors[-1] if errors else 'none was run'}"
+    nearest = min(complete, key=lambda trial: sum(max(excess, 0.0) for excess in trial.constraints.values()))
+    name, excess = max(nearest.constraints.items(), key=lambda item: item[1])
+    return (
+        f"none of {len(complete)} trials keeps all limits; the nearest exceeds that of {name} by {excess:.1%}; "
+        "raise it, or give more trials"
+    )

@@ -90,7 +90,7 @@ def _journal(url: str, path: Path) -> BaseStorage:
         with open(path, "rb") as file:
             if file.seek(0, os.SEEK_END) and not _is_entry(_first_line(file)):
                 raise ValueError("no journal")
-        storage = storages.JournalStorage(backend)
+        storage: BaseStorage = storages.JournalStorage(backend)
     except (ValueError, KeyError, TypeError, AttributeError, AssertionError, IndexError):
         raise UsageError(
             f"storage {url}: it is damaged, or no journal of a study; it was left as it is: give another file"
@@ -142,12 +142,30 @@ def _database(url: str) -> Any:
         url = _DRIVER + url.removeprefix("postgresql://")
     for attempt in range(5):
         try:
-            return storages.RDBStorage(url, engine_kwargs=options)
+            storage = storages.RDBStorage(url, engine_kwargs=options)
+            if url.startswith("sqlite"):
+                _hasten(storage.engine)
+            return storage
         except Exception as error:
             if attempt == 4 or not _made_twice(error):
                 raise
         time.sleep(0.2 * (attempt + 1))  # another process is making the tables right now
     raise AssertionError
+
+
+def _hasten(engine: Any) -> None:
+    """Let SQLite wait for the disk only now and then: what was told outlives this process at once, and this machine a
+    moment later. A trial is some twenty transactions."""
+    import sqlalchemy
+
+    def connected(connection: Any, record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.close()
+
+    sqlalchemy.event.listen(engine, "connect", connected)
+    engine.dispose()  # connections so far
 
 
 def _made_twice(error: Exception) -> bool:

@@ -5,8 +5,8 @@ It lives in the storage alone: there is no server and no leader.
 * Its name follows from what is searched, so that the same command joins it and goes on where others left it.
 * A trial belongs to the worker that asked for it and carries its name. Two that ask for the last one at once both get
   one: the later of the two, by its number, is given up before it runs.
-* A worker's pulse is an attribute of the study that changes every few seconds. The trials of a worker that has none are
-  failed, and their designs queued again. Whoever is not dead after all finds its trial finished, and its result unwanted.
+* A worker's pulse is an attribute of the study that changes every few seconds. The trials of a worker that has none
+  are failed, and their designs queued again. One that is not dead after all finds its trial finished without it.
 """
 
 from __future__ import annotations
@@ -18,21 +18,23 @@ import platform as host
 import threading
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
+
+import numpy as np
+import optuna
+from optuna import Study
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
+from optuna.storages import BaseStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from costmodel.errors import UsageError
-from search.storages import optuna_module
-
-if TYPE_CHECKING:
-    import optuna
-    from optuna.distributions import BaseDistribution
-    from optuna.storages import BaseStorage
-    from optuna.trial import FrozenTrial, Trial
 
 SETTINGS = "costmodel search"  # the study's attribute with what is searched
 ERROR = "error"  # of a trial: why it failed for good
@@ -53,26 +55,29 @@ def named(settings: Settings) -> str:
 
 
 def joined(
-    storage: BaseStorage, name: str, settings: Settings, directions: Sequence[str], seeds: Sequence[Mapping[str, int]]
-) -> optuna.Study:
+    storage: BaseStorage,
+    name: str,
+    settings: Settings,
+    directions: Sequence[StudyDirection],
+    seeds: Callable[[], Sequence[Mapping[str, int]]],
+) -> Study:
     """The study of that name, made with `seeds` as its first trials where there is none.
 
     Raises UsageError where there is one with other settings, saying what differs.
     """
-    module = optuna_module()
     try:
-        study = module.create_study(storage=storage, study_name=name, directions=list(directions))
-    except module.exceptions.DuplicatedStudyError:
-        study = module.load_study(storage=storage, study_name=name)
+        study = optuna.create_study(storage=storage, study_name=name, directions=list(directions))
+    except DuplicatedStudyError:
+        study = optuna.load_study(storage=storage, study_name=name)
         _check(study, settings)
         return study
     study.set_user_attr(SETTINGS, json.loads(_text(settings)))
-    for seed in seeds:
+    for seed in seeds():
         study.enqueue_trial(dict(seed))
     return study
 
 
-def _check(study: optuna.Study, settings: Settings) -> None:
+def _check(study: Study, settings: Settings) -> None:
     before = study.user_attrs.get(SETTINGS)
     for _ in range(10):  # whoever made the study says so a moment later
         if before is not None:
@@ -106,7 +111,7 @@ class Watch:
     own: str
     _seen: dict[str, tuple[Any, float]] = field(default_factory=dict)
 
-    def look(self, study: optuna.Study, workers: set[str]) -> set[str]:
+    def look(self, study: Study, workers: set[str]) -> set[str]:
         """Those of the workers that are dead."""
         beats = study.user_attrs
         return {worker for worker in workers if worker != self.own and self._is_dead(worker, beats.get(PULSE + worker))}
@@ -152,7 +157,7 @@ def _ended(worker: str) -> bool:
 class Pulse:
     """Shows others that this process is alive, while entered."""
 
-    def __init__(self, study: optuna.Study, worker: str) -> None:
+    def __init__(self, study: Study, worker: str) -> None:
         self._study, self._key, self._stop = study, PULSE + worker, threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True)
 
@@ -179,22 +184,20 @@ class Share:
     trials: that the study shall have in the end, finished ones of earlier runs and of other workers counted.
     """
 
-    def __init__(self, study: optuna.Study, trials: int, worker: str) -> None:
+    def __init__(self, study: Study, trials: int, worker: str) -> None:
         self.study, self.trials, self.worker = study, trials, worker
         self._watch = Watch(worker)
-        self._state = optuna_module().trial.TrialState
 
     def ask(self, most: int, distributions: dict[str, BaseDistribution]) -> list[Trial]:
         """Up to `most` trials to run, none where all are taken or finished."""
         asked: list[Trial] = []
         try:
-            while len(asked) < most and self._taken() < self.trials:
-                trial = self.study.ask(distributions)
-                asked.append(trial)
-                trial.set_user_attr(WORKER, self.worker)
-                if self._taken(before=trial.number) >= self.trials:
-                    self._end(asked.pop())
-                    break
+            for _ in range(min(most, self.trials - sum(map(_is_taken, self._every())))):
+                asked.append(self.study.ask(distributions))
+                asked[-1].set_user_attr(WORKER, self.worker)
+            taken = np.cumsum([_is_taken(trial) for trial in self._every()]) if asked else ()
+            while asked and taken[asked[-1].number] > self.trials:
+                self._end(asked.pop())
         except BaseException:
             self.give_up(asked)
             raise
@@ -207,7 +210,7 @@ class Share:
 
         values: of the objectives. limits: by how much it exceeds each. shown: further attributes.
         """
-        with suppress(optuna_module().exceptions.UpdateFinishedTrialError):
+        with suppress(UpdateFinishedTrialError):
             for name, excess in limits.items():
                 trial.set_constraint(name, excess)
             for name, value in shown.items():
@@ -216,20 +219,20 @@ class Share:
 
     def fail(self, trial: Trial, why: str) -> None:
         """Finish a trial that has no result; it counts as one that was run."""
-        with suppress(optuna_module().exceptions.UpdateFinishedTrialError):
+        with suppress(UpdateFinishedTrialError):
             trial.set_user_attr(ERROR, why)
             self._end(trial)
 
     def give_up(self, trials: Sequence[Trial]) -> None:
         """Queue trials again that this worker will not finish."""
         numbers = {trial.number for trial in trials}
-        for trial in self.study.get_trials(deepcopy=False):
-            if trial.number in numbers and trial.state == self._state.RUNNING:
+        for trial in self._every():
+            if trial.number in numbers and trial.state == TrialState.RUNNING:
                 self._queue_again(trial)
 
     def take_over(self) -> None:
         """Queue the trials of dead workers again."""
-        running = [t for t in self.study.get_trials(deepcopy=False) if t.state == self._state.RUNNING]
+        running = [t for t in self._every() if t.state == TrialState.RUNNING]
         owners = {trial.number: str(trial.user_attrs.get(WORKER, f"unknown {trial.number}")) for trial in running}
         dead = self._watch.look(self.study, set(owners.values())) if running else set()
         for trial in running:
@@ -239,13 +242,13 @@ class Share:
     @property
     def finished(self) -> int:
         """Trials that have ended, with a result or for good."""
-        return sum(1 for trial in self.study.get_trials(deepcopy=False) if has_ended(trial))
+        return sum(1 for trial in self._every() if has_ended(trial))
 
     def _queue_again(self, trial: FrozenTrial) -> None:
         """Fail a trial and queue its design; only one process can do it."""
         try:
-            self.study.tell(trial.number, state=self._state.FAIL)
-        except (optuna_module().exceptions.UpdateFinishedTrialError, ValueError):
+            self.study.tell(trial.number, state=TrialState.FAIL)
+        except (UpdateFinishedTrialError, ValueError):
             return  # somebody else did, or it was finished after all
         if ERROR in trial.user_attrs:
             return
@@ -254,14 +257,16 @@ class Share:
         self.study.enqueue_trial(chosen, user_attrs=again)
 
     def _end(self, trial: Trial) -> None:
-        self.study.tell(trial, state=self._state.FAIL, skip_if_finished=True)
+        self.study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
 
-    def _taken(self, before: int | None = None) -> int:
-        """Trials that have ended or are being run, all or those of a smaller number."""
-        every = self.study.get_trials(deepcopy=False)[:before]
-        return sum(1 for trial in every if trial.state == self._state.RUNNING or has_ended(trial))
+    def _every(self) -> list[FrozenTrial]:
+        return self.study.get_trials(deepcopy=False)
+
+
+def _is_taken(trial: FrozenTrial) -> bool:
+    return trial.state == TrialState.RUNNING or has_ended(trial)
 
 
 def has_ended(trial: FrozenTrial) -> bool:
     """Whether a trial has a result, or failed for good."""
-    return trial.state.name == "COMPLETE" or (trial.state.name == "FAIL" and ERROR in trial.user_attrs)
+    return trial.state == TrialState.COMPLETE or (trial.state == TrialState.FAIL and ERROR in trial.user_attrs)

@@ -10,12 +10,7 @@ from collections.abc import Iterator
 
 from costmodel import zoo
 from search.design import Design, Stage
-
-# Also says what to install where torch is missing, so it comes before torch.
-from search.torch_units import Branch, activation, channel_shuffle, conv_bn, depthwise_bn, initialise  # isort: skip
-
-import torch
-from torch import nn
+from search.torch_units import Branch, activation, channel_shuffle, conv_bn, depthwise_bn, initialise, nn, torch
 
 
 class ShuffleNetV2(nn.Module):
@@ -75,7 +70,7 @@ class BasicUnit(nn.Module):
         self.branch2 = Branch(stage.branch, stage.branch, stage.kernel, 1, act, se=stage.se, residual=residual)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        left, right = x.split(self._parts, 1)
+        left, right = torch.split(x, self._parts, 1)
         return channel_shuffle(torch.cat((left, self.branch2(right)), 1), 2)
 
 
@@ -89,12 +84,9 @@ class ShuffleNetV1(nn.Module):
     def __init__(self, groups: int = 3, width: float = 1.0, classes: int = 1000) -> None:
         super().__init__()
         graph = zoo.build("shufflenet_v1", groups=groups, width=width, classes=classes)
-        shapes = {name: spec.shape or () for name, spec in graph.tensors.items() if name.endswith(".weight")}
-
-        def made(layer: str) -> int:
-            return int(shapes[f"{layer}.weight"][0])
-
-        channels = made("conv1.0")
+        weights = {name: spec.shape for name, spec in graph.tensors.items() if name.endswith(".weight")}
+        made = {name: shape[0] for name, shape in weights.items() if shape and isinstance(shape[0], int)}
+        channels = made["conv1.0.weight"]
         self.conv1 = nn.Sequential(*conv_bn(3, channels, 3, 2), nn.ReLU(inplace=True))
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         for number in (2, 3, 4):

@@ -18,6 +18,18 @@ except ImportError as error:
         f"torch: it cannot be imported ({error}); install it: pip install 'cnn-costmodel[torch]'"
     ) from error
 
+__all__ = [  # torch among them: who imports it from here is told what to install where it is missing
+    "Branch",
+    "SqueezeExcite",
+    "activation",
+    "channel_shuffle",
+    "conv_bn",
+    "depthwise_bn",
+    "initialise",
+    "nn",
+    "torch",
+]
+
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "hard_swish": nn.Hardswish, "swish": nn.SiLU}
 
 

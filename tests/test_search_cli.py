@@ -1,0 +1,188 @@
+"""costmodel search: what it prints, writes and refuses."""
+
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from costmodel.cli import main
+from search.design import WIDTHS, load_design, standard
+
+ARM, GPU = "snapdragon810-neon-fp32-1t", "gtx1080ti-cudnn7-fp32"
+SMALL = [
+    *("--space", "channels2=48,116", "--space", "channels3=96,232,352", "--space", "channels4=192,464"),
+    *("--space", "units=2,4", "--space", "stem=24", "--space", "head=512,1024"),
+]
+
+
+def searched(capsys, *words, status=0):
+    assert main(["search", *SMALL, *words]) == status
+    return capsys.readouterr()
+
+
+def refused(capsys, *words, small=True):
+    assert main(["search", *(SMALL if small else []), *words]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("costmodel: ")
+    assert err.count("\n") == 1
+    return err
+
+
+def test_text_tells_budget_proof_designs_and_table_5(capsys):
+    out = searched(capsys, "--budget", "snapdragon810=40ms", "--budget", "gtx1080ti=1.1ms").out
+    assert re.search(rf"^Budget    {ARM} at most 40 ms$", out, re.M)
+    assert "kept by the upper end of the interval that holds 0.9 of latencies" in out
+    assert re.search(r"^Engine    exact: proven best; [0-9,]+ designs priced in [0-9.]+ s$", out, re.M)
+    assert all(f"\n{width:g}x " in out for width in WIDTHS)
+    assert re.search(r"^1 +24 +\d+/\d+ x\d", out, re.M)
+    assert re.search(r"^Findings  .*costmodel check zoo:shufflenet_v2_design", out, re.M)
+    assert "\x1b" not in out
+
+
+def test_text_fits_80_columns(capsys, monkeypatch):
+    monkeypatch.setattr("search.command.terminal_width", lambda: 80)
+    out = searched(capsys, "--budget", "snapdragon810=40ms", "--budget", "gtx1080ti=1.1ms").out
+    assert max(map(len, out.splitlines())) <= 80
+    assert "…" not in out
+
+
+def test_json_has_the_designs_and_what_they_keep(capsys):
+    record = json.loads(searched(capsys, "--budget", "snapdragon810=40ms", "--format", "json", "--top", "3").out)
+    assert record["schema"] == "costmodel.search/1"
+    assert (record["proven"], record["gap"], len(record["best"])) == (True, 0.0, 3)
+    capacities = [one["capacity"] for one in record["best"]]
+    assert capacities == sorted(capacities, reverse=True)
+    assert all(one["predicted"][ARM]["high_ms"] <= 40 for one in record["best"])
+    assert [one["width"] for one in record["table5"]] == list(WIDTHS)
+    for gain in record["gains"]:
+        at_latency = gain["capacity_at_latency"]
+        assert at_latency is None or at_latency > 0
+
+
+def test_the_design_file_is_a_design_that_every_verb_takes(capsys, tmp_path):
+    path = tmp_path / "design.json"
+    searched(capsys, "--budget", "snapdragon810=40ms", "-o", str(path))
+    record = json.loads(path.read_text())
+    assert record["schema"] == "costmodel.design/1"
+    assert record["search"]["budgets_ms"] == {ARM: 40.0}
+    design = load_design(path)
+    assert design.reference == record["network"]
+    assert main(["analyze", record["network"], "-p", ARM, "--format", "json"]) == 0
+    analysis = json.loads(capsys.readouterr().out)
+    assert analysis["totals"]["mult_adds"] == record["mult_adds"]
+    assert analysis["totals"]["params"] == record["params"]
+    for key in ("latency_ms", "low_ms", "high_ms"):
+        assert analysis["platforms"][0][key] == pytest.approx(record["predicted"][ARM][key])
+
+
+def test_counts_alone_can_limit_a_design(capsys):
+    words = ("--max-params", "2.3M", "--max-mult-adds", "145M", "--format", "json", "--capacity", "params")
+    best = json.loads(searched(capsys, *words).out)["best"][0]
+    assert best["params"] <= 2_300_000
+    assert best["mult_adds"] <= 145_000_000
+
+
+def test_required_guidelines_are_kept(capsys):
+    """With 0.5 of the images of stage 2 in its branch nothing breaks G1; the check itself is the witness."""
+    record = json.loads(searched(capsys, "--budget", "epyc=8ms", "--require", "G1", "--format", "json").out)
+    for one in record["best"]:
+        assert main(["check", one["network"], "-p", "epyc", "--select", "G1", "--fail-on", "warning"]) == 0
+        capsys.readouterr()
+
+
+def test_the_front_is_told_where_it_is_asked_for(capsys):
+    out = searched(capsys, "--budget", "snapdragon810=40ms", "--pareto").out
+    front = out[out.index("The front:") :]
+    times = [float(line.split()[-2]) for line in front.splitlines() if re.match(r"24 ", line)]
+    assert len(times) > 5
+    assert times == sorted(times)
+    err = refused(capsys, "--budget", "snapdragon810=40ms", "--budget", "gtx1080ti=2ms", "--pareto")
+    assert "--engine optuna" in err
+
+
+@pytest.mark.parametrize("ending", ["svg", "png"])
+def test_a_picture_of_fronts(capsys, tmp_path, ending):
+    path = tmp_path / f"search.{ending}"
+    searched(capsys, "--budget", "snapdragon810=40ms", "--plot", str(path))
+    content = path.read_bytes()
+    if ending == "svg":
+        text = " ".join(ElementTree.fromstring(content).itertext())
+        assert all(word in text for word in (ARM, "best of the space", "Table 5", "budget", "0.5x"))
+    else:
+        assert content.startswith(b"\x89PNG")
+
+
+def test_batch_and_platforms_without_a_budget(capsys):
+    words = ("--budget", "snapdragon810=400ms", "-p", "gtx1080ti", "--batch", "4", "--format", "json")
+    best = json.loads(searched(capsys, *words).out)["best"][0]
+    assert set(best["predicted"]) == {ARM, GPU}
+    design = load_design_record(best)
+    assert best["mult_adds"] == design.graph(batch=4).cost.mult_adds
+
+
+def load_design_record(record):
+    from search.design import Design
+
+    return Design.from_dict(record["design"])
+
+
+def test_a_budget_that_nothing_keeps_says_what_the_fastest_takes(capsys):
+    err = refused(capsys, "--budget", "snapdragon810=1ms")
+    assert re.search(
+        r"no design keeps 1 ms; the fastest of the space takes [0-9.]+ ms, and [0-9.]+ ms at the upper", err
+    )
+
+
+def test_limits_that_nothing_keeps_together_are_refused(capsys):
+    err = refused(capsys, "--budget", "snapdragon810=40ms", "--max-params", "1000")
+    assert "no design keeps all of these limits at once" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--budget", "snapdragon810=30"], "write PLATFORM=LATENCY with us, ms or s"),
+        (["--budget", "snapdragon810=30MS"], "units are in lower case"),
+        (["--budget", "nokia3310=30ms"], "nokia3310"),
+        (["--budget", "snapdragon810=30ms", "--budget", "snapdragon810-neon=3ms"], "has a budget already"),
+        ([], "nothing limits the design"),
+        (["--budget", "epyc=9ms", "--capacity", "accuracy"], "there is no capacity 'accuracy'"),
+        (["--budget", "epyc=9ms", "--capacity", "nowhere:score"], "nowhere"),
+        (["--budget", "epyc=9ms", "--space", "depth=3"], "there is no gene 'depth'"),
+        (["--budget", "epyc=9ms", "--space", "head=512"], "head has options already"),
+        (["--budget", "epyc=9ms", "--space", "kernel=4"], "kernel is 4"),
+        (["--budget", "epyc=9ms", "--space", "resolution=300:200"], "no or too many numbers"),
+        (["--budget", "epyc=9ms", "--confidence", "0.42"], "coverage of 0.42"),
+        (["--budget", "epyc=9ms", "--require", "G7"], "G7"),
+        (["--max-params", "3M", "--require", "G1"], "give --budget or -p"),
+        (["--budget", "epyc=9ms", "--engine", "exact", "--trials", "10"], "--trials is an option of optuna's"),
+        (["--budget", "epyc=9ms", "--max-effectiveness", "0.0001"], "give a larger --max-effectiveness"),
+        (["--budget", "epyc=9ms", "-o", "no/such/folder/design.json"], "no such folder"),
+        (["--budget", "epyc=9ms", "--plot", "front.gif"], "end it in .svg or .png"),
+    ],
+)
+def test_bad_input_is_one_line_that_says_what_to_do(capsys, words, said):
+    assert said in refused(capsys, *words)
+
+
+def test_a_user_function_is_asked_of_all_designs_of_a_small_space(capsys, tmp_path, monkeypatch):
+    (tmp_path / "my_capacity.py").write_text(
+        'def score(design):\n    """Heads."""\n    return design.head + design.stages[0].units\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    words = ("--budget", "epyc=9ms", "--capacity", "my_capacity:score", "--engine", "exact", "--format", "json")
+    record = json.loads(searched(capsys, *words).out)
+    assert record["best"][0]["capacity"] == 1024 + 4
+    assert record["proven"]
+
+
+def test_the_standard_1x_is_found_where_the_space_holds_nothing_else(capsys):
+    words = ["channels2=116", "channels3=232", "channels4=464", "ratio=1/2", "stem=24", "head=1024"]
+    words += ["units2=4", "units3=8", "units4=4"]
+    given = [part for word in words for part in ("--space", word)]
+    assert main(["search", *given, "--max-params", "3M", "--format", "json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert (record["space"], load_design_record(record["best"][0])) == (1, standard(1.0))
