@@ -53,7 +53,7 @@ def render_text(outcome: Outcome, width: int | None, color: bool) -> str:
         parts += ["", *_against(outcome, gains)]
     if outcome.result.front:
         parts += ["", Text("The front: none is faster and of more capacity than another"), *_front(outcome)]
-    parts += ["", Text(outcome.findings)]
+    parts += ["", Text(outcome.findings, no_wrap=True, overflow="ignore")]  # a name stays whole where it is copied
     return to_text(Group(*parts), width, color)
 
 
@@ -109,7 +109,7 @@ def _head(outcome: Outcome) -> list[str]:
     lines = [f"Budget    {line}" for line in kept]
     if limits.budgets:
         lines.append(f"          kept by the upper end of the interval that holds {evaluator.coverage:g} of latencies")
-    lines.append(f"Capacity  {evaluator.capacity.name}: {evaluator.capacity.summary}")
+    lines.append(f"Capacity  {evaluator.capacity.name}, no accuracy: docs/capacity.md says what it is worth")
     lines.append(f"Space     {short(evaluator.space.size).replace(' ', '')} designs")
     proof = "proven best" if result.proven else _gap_text(outcome)
     lines.append(

@@ -2,7 +2,9 @@
 
 import json
 import re
+import shlex
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import pytest
 
@@ -44,8 +46,27 @@ def test_text_tells_budget_proof_designs_and_table_5(capsys):
 def test_text_fits_80_columns(capsys, monkeypatch):
     monkeypatch.setattr("search.command.terminal_width", lambda: 80)
     out = searched(capsys, "--budget", "snapdragon810=40ms", "--budget", "gtx1080ti=1.1ms").out
-    assert max(map(len, out.splitlines())) <= 80
+    assert max(map(len, out.partition("Findings")[0].splitlines())) <= 80  # the name after that stays whole
     assert "…" not in out
+
+
+def test_the_documented_example_is_what_happens(capsys, monkeypatch, tmp_path):
+    """But for the seconds that it took."""
+    page = (Path(__file__).parents[1] / "docs" / "search.md").read_text()
+    command, _, shown = re.search(r"^```console\n\$ (.*?)^```$", page, re.M | re.S)[1].partition("\n")
+    monkeypatch.setattr("search.command.terminal_width", lambda: 80)
+    monkeypatch.chdir(tmp_path)
+    assert main(shlex.split(command)[1:]) == 0
+    took = re.compile(r" in [0-9.]+ s$", re.M)
+    assert took.sub("", capsys.readouterr().out) == took.sub("", shown)
+    assert load_design(tmp_path / "design.json").stem == 16
+
+
+def test_the_documented_python_runs(capsys):
+    page = (Path(__file__).parents[1] / "docs" / "search.md").read_text()
+    for code in re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S):
+        exec(compile(code, "search.md", "exec"), {})
+    assert "zoo:shufflenet_v2_design" in capsys.readouterr().out
 
 
 def test_json_has_the_designs_and_what_they_keep(capsys):
