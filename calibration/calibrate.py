@@ -21,7 +21,7 @@ from costmodel.platforms import Platform, Source
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a platform is, beyond its measurements. Fields as in costmodel.platforms.Platform."""
+    """Who a platform is, beyond its measurements. Fields as in costmodel.platforms.Platform; blocks: its machine's."""
 
     id: str
     device: str
@@ -32,6 +32,7 @@ class Identity:
     runtime_version: str = ""
     clock: str = ""
     date: str = ""
+    blocks: int | None = None
 
 
 KnownWithout = Callable[[frozenset[str]], Known]
@@ -53,14 +54,14 @@ def calibrate(
     method: how to say what is held out; the folds' own words when empty. notes: for the profile. Raises
     CostModelError as features() does.
     """
-    machine = machine_of(identity.runtime, identity.precision, identity.processor)
+    machine = machine_of(identity.runtime, identity.precision, identity.processor, identity.blocks)
     work = features(samples, identity.runtime, machine)
     groups = same_work(samples, work) if groups is None else groups
     reference = typical(identity.runtime, machine)
     seconds = np.array([sample.latency for sample in samples])
     held = held_out(work, seconds, groups, known, reference, method)
     before = known(frozenset())
-    own = fit(work.amounts, seconds, before.prior, offsets=before.offsets)
+    own = fit(work.amounts, seconds, before.prior, offsets=before.offsets, parts=work.parts)
     figures = accuracy(held, same_work(samples, work))
     platform = Platform(
         id=identity.id,

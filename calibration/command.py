@@ -15,8 +15,9 @@ import numpy as np
 from calibration import known, logs, report
 from calibration.calibrate import Identity, calibrate
 from calibration.dataset import Dataset, Sample, graph
+from calibration.features import strange_kernels
 from calibration.logs import Measured
-from calibration.machines import PROCESSORS, processor_of
+from calibration.machines import BLOCKS, PROCESSORS, has_blocks, processor_of
 from calibration.physics import Processor
 from calibration.report import Report
 from calibration.selection import FEW_NETWORKS, for_platform
@@ -30,6 +31,7 @@ from costmodel.platforms import Platform, dumps, save_profile
 
 _SLOWEST = 1e7  # mult-adds a second; a microcontroller does more
 _FASTEST: dict[Processor, float] = {"cpu": 1e13, "gpu": 1e15}
+_STRANGE = 0.05  # of the kernels: a few are fused otherwise in another version
 _FAR_OFF = 5.0  # times the measured latency, or as many times less
 
 
@@ -56,6 +58,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     identity.add_argument("--precision", metavar="P", help="as in the id; also chooses rows of it")
     identity.add_argument("--threads", type=int, metavar="N", help="of a CPU, as in the id; also chooses rows")
     identity.add_argument("--processor", choices=("cpu", "gpu"), help="where the runtime does not tell (default: cpu)")
+    identity.add_argument(
+        "--blocks",
+        type=int,
+        choices=BLOCKS,
+        help="with onnxruntime: channels in a block of its layout, which costmodel measure tells: 16 with AVX-512 (the "
+        "default), 8 on other x86-64, 0 on ARM",
+    )
     identity.add_argument("--device", default="", help="its full name, for the profile")
     identity.add_argument("--runtime-version", default="", metavar="V", help="for the profile")
     identity.add_argument("--clock", default="", help="how its frequency was governed, for the profile")
@@ -96,7 +105,10 @@ def run(options: argparse.Namespace) -> int:
     if options.report:
         report.write(held_out, options.report)
     save_profile(platform, options.output)
-    _tell(dataset, [*_assumed(dataset.samples), *_doubtful(platform, held_out, identity.processor)])
+    _tell(
+        dataset,
+        [*_assumed(identity, dataset.samples), *_doubtful(platform, dataset.samples, held_out, identity.processor)],
+    )
     write(report.text(held_out, terminal_width(), use_color()), None)
     return 0
 
@@ -149,6 +161,8 @@ def _identity(
     processor = options.processor or measured.processor or processor_of(runtime)
     if processor not in PROCESSORS[runtime]:
         raise UsageError(f"--processor {processor}: {runtime} runs on a {PROCESSORS[runtime][0]}; leave it out")
+    if options.blocks is not None and not has_blocks(runtime, precision):
+        raise UsageError(f"--blocks {options.blocks}: {runtime} in {precision} works in no such blocks; leave it out")
     threads = threads or max(sample.threads for sample in samples)
     return Identity(
         options.id,
@@ -160,6 +174,7 @@ def _identity(
         options.runtime_version or measured.runtime_version,
         options.clock or measured.clock,
         options.date or measured.date,
+        options.blocks,
     )
 
 
@@ -184,8 +199,13 @@ def _method(relatives: Sequence[str]) -> str:
     return f"leave one network out; {len(relatives)} related platforms, that the fit begins with, had run most of them"
 
 
-def _assumed(samples: Sequence[Sample]) -> Iterator[str]:
-    """What had to be assumed of ONNX models: sizes, and operators that are timed by their elements."""
+def _assumed(identity: Identity, samples: Sequence[Sample]) -> Iterator[str]:
+    """What had to be assumed: of the processor its blocks, of ONNX models sizes and what unknown operators take."""
+    if identity.blocks is None and has_blocks(identity.runtime, identity.precision):
+        yield (
+            f"{identity.id}: taken for a processor with AVX-512, on which {identity.runtime} works in blocks of 16 "
+            "channels; say --blocks 8 for other x86-64, --blocks 0 for ARM."
+        )
     for sample in samples:
         if sample.network.endswith(".onnx"):
             model = graph(sample)
@@ -195,7 +215,7 @@ def _assumed(samples: Sequence[Sample]) -> Iterator[str]:
                 yield f"{sample.network}: not known and timed by their elements: {', '.join(sorted(unknown))}."
 
 
-def _doubtful(platform: Platform, held_out: Report, processor: Processor) -> Iterator[str]:
+def _doubtful(platform: Platform, samples: Sequence[Sample], held_out: Report, processor: Processor) -> Iterator[str]:
     """What looks as if the measurements were not what they should be, or not enough."""
     rate = 1.0 / platform.coefficients["pointwise.mult_adds"]
     if not _SLOWEST < rate < _FASTEST[processor]:
@@ -206,6 +226,12 @@ def _doubtful(platform: Platform, held_out: Report, processor: Processor) -> Ite
                 f"{row.network}: {row.measured * 1e3:.4g} ms measured, {row.predicted * 1e3:.4g} ms predicted from the "
                 "others; check its row and its unit."
             )
+    strange = strange_kernels(samples, platform.runtime, platform.machine)
+    if strange > _STRANGE * sum(len(sample.kernels) for sample in samples):
+        yield (
+            f"{platform.id}: {strange} of the kernels have names that no kernel of {platform.runtime} has here; check "
+            "--runtime and --blocks."
+        )
     figures = held_out.accuracy
     if figures.mape > min(figures.baseline_mult_adds, figures.baseline_memory):
         yield (

@@ -9,11 +9,13 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from calibration import networks
+from calibration import kernel_times, networks
 from costmodel.errors import CostModelError, UsageError
 from costmodel.graph import Graph
 from costmodel.zoo.options import clip
@@ -39,7 +41,7 @@ class Sample:
     network: the shortest reference to it (`zoo:mobilenet_v2,width=0.75`, without a batch), or a .onnx file's path:
     rows that measure the same network have the same. latency: seconds of the whole batch. input: the size of an ONNX
     model's input where a row states it. platform, precision, source: "" and threads: 0 where a row does not say.
-    file, line: where it stands.
+    file, line: where it stands. kernels: seconds of kernels of this run that were timed by themselves, by their names.
     """
 
     network: str
@@ -52,6 +54,7 @@ class Sample:
     source: str = ""
     file: str = ""
     line: int = 0
+    kernels: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ def graph(sample: Sample) -> Graph:
 
 
 def read(path: str | Path, *, skip_bad: bool = False) -> Dataset:
-    """The measurements of a data CSV.
+    """The measurements of a data CSV, and the times of kernels in the DATA.kernels.csv beside it, if there is one.
 
     skip_bad: leave rows that cannot be used out, and list them in the result, instead of refusing the file.
     Raises UsageError for a file that is no data CSV or has no usable row, and for bad rows: one line that names the
@@ -103,7 +106,22 @@ def read(path: str | Path, *, skip_bad: bool = False) -> Dataset:
     if not samples:
         why = _listed(bad) if bad else f"{file}: there is no row below the header; add measurements"
         raise UsageError(f"{file}: no row can be used: {why}" if bad else why)
-    return Dataset(tuple(samples), tuple(bad), tuple(reader.notes))
+    return _with_kernels(Dataset(tuple(samples), tuple(bad), tuple(reader.notes)), Path(path))
+
+
+def _with_kernels(dataset: Dataset, path: Path) -> Dataset:
+    """The dataset with the kernels beside it. Those of a network with several rows are left out."""
+    if not (file := kernel_times.beside(path)).is_file():
+        return dataset
+    times = {}
+    for (name, batch), kernels in kernel_times.read(file).networks.items():
+        with suppress(CostModelError):  # a network that cannot be built has no row either
+            times[networks.resolve(name, path.parent, batch, "")] = tuple(kernels.items())
+    rows = Counter((sample.network, sample.batch) for sample in dataset.samples)
+    chosen = {key: kernels for key, kernels in times.items() if rows[key] == 1}
+    count = sum(map(len, chosen.values()))
+    samples = [replace(sample, kernels=chosen.get((sample.network, sample.batch), ())) for sample in dataset.samples]
+    return with_samples(dataset, samples, f"{file}: {count} kernels of {len(chosen)} networks are fitted with them.")
 
 
 def _text(path: Path) -> str:

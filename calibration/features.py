@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
 from calibration.dataset import Sample
-from calibration.fit import Array
+from calibration.fit import Array, Parts
 from calibration.networks import graph
 from calibration.physics import RATES
 from costmodel.columns import Column
 from costmodel.errors import UsageError
-from costmodel.kernels import Kind, fuse, runtime_of
+from costmodel.kernels import Kernel, Kind, fuse, runtime_of
 from costmodel.platforms import Machine
 from costmodel.predictor.terms import amounts
 
@@ -37,19 +37,63 @@ _TYPICAL = (
 class Features:
     """Rows are samples. amounts: (samples, terms), in the order of TERMS. kinds: the same of each kind's kernels.
 
-    mult_adds, memory_access: (samples,) exact counts, of the plain baselines.
+    mult_adds, memory_access: (samples,) exact counts, of the plain baselines. parts: the samples' kernels that were
+    timed by themselves; None where there are none.
     """
 
     amounts: Array
     kinds: dict[Kind, Array]
     mult_adds: Array
     memory_access: Array
+    parts: Parts | None = None
 
 
 def features(samples: Sequence[Sample], runtime: str, machine: Machine) -> Features:
     """The features of samples for a runtime's kernels on a machine. Raises CostModelError for a network
     that cannot be built, and UsageError for one that has no fixed sizes."""
-    return _stacked([_features(s.network, s.batch, _size(s), runtime, machine) for s in samples])
+    work = _stacked([_features(s.network, s.batch, _size(s), runtime, machine) for s in samples])
+    return replace(work, parts=_parts(samples, runtime, machine))
+
+
+def _parts(samples: Sequence[Sample], runtime: str, machine: Machine) -> Parts | None:
+    """Kernels that do the same in one network are one, of their mean time: they tell the same."""
+    rows: list[tuple[Array, float, int]] = []
+    for index, sample in enumerate(samples):
+        if not sample.kernels:
+            continue
+        known = _kernels(sample.network, sample.batch, _size(sample), runtime, machine)
+        alike: dict[bytes, tuple[Array, list[float]]] = {}
+        for name, time in sample.kernels:
+            if name in known and known[name].any():
+                alike.setdefault(known[name].tobytes(), (known[name], []))[1].append(time)
+        rows.extend((row, float(np.mean(own)), index) for row, own in alike.values())
+    if not rows:
+        return None
+    work, times, places = zip(*rows, strict=True)
+    return Parts(np.array(work), np.array(times), np.array(places, np.int64))
+
+
+def strange_kernels(samples: Sequence[Sample], runtime: str, machine: Machine) -> int:
+    """How many of the samples' kernels have names that no kernel has here: nothing is fitted to them."""
+    return sum(
+        name not in _kernels(sample.network, sample.batch, _size(sample), runtime, machine)
+        for sample in samples
+        for name, _ in sample.kernels
+    )
+
+
+@lru_cache(maxsize=_CACHED)
+def _kernels(network: str, batch: int, size: str, runtime: str, machine: Machine) -> dict[str, Array]:
+    """The amounts of each kernel of a network, by its name."""
+    kernels = fuse(graph(network, batch, size), runtime_of(runtime, machine.blocks))
+    return {kernel.name: _row(kernel, machine, network) for kernel in kernels}
+
+
+def _row(kernel: Kernel, machine: Machine, network: str) -> Array:
+    row = np.zeros(len(TERMS))
+    for name, amount in amounts(kernel, machine).items():
+        row[_INDEX[name]] += _number(amount, network)
+    return row
 
 
 def typical(runtime: str, machine: Machine) -> Features:
@@ -69,7 +113,7 @@ class _One:
 def _features(network: str, batch: int, size: str, runtime: str, machine: Machine) -> _One:
     kinds: dict[Kind, Array] = {}
     built = graph(network, batch, size)
-    for kernel in fuse(built, runtime_of(runtime)):
+    for kernel in fuse(built, runtime_of(runtime, machine.blocks)):
         row = kinds.setdefault(kernel.kind, np.zeros(len(TERMS)))
         for name, amount in amounts(kernel, machine).items():
             row[_INDEX[name]] += _number(amount, network)
@@ -84,8 +128,10 @@ def _stacked(rows: Sequence[_One]) -> Features:
     none = np.zeros(len(TERMS))
     kinds = {kind: np.array([row.kinds.get(kind, none) for row in rows]) for kind in present}
     total = np.array([row.run for row in rows]) + _sum(kinds.values(), (len(rows), len(TERMS)))
-    counts = (np.array([getattr(row, name) for row in rows]) for name in ("mult_adds", "memory_access"))
-    return Features(total, kinds, *counts)
+    mult_adds, memory_access = (
+        np.array([getattr(row, name) for row in rows]) for name in ("mult_adds", "memory_access")
+    )
+    return Features(total, kinds, mult_adds, memory_access)
 
 
 def _sum(arrays: Iterable[Array], shape: tuple[int, int]) -> Array:

@@ -51,7 +51,7 @@ def held_out(
     reference: Features,
     method: str = "",
 ) -> HeldOut:
-    """Predict every sample by a fit to the samples of other groups.
+    """Predict every sample by a fit to the samples of other groups, and to the kernels of these.
 
     groups: what must not be split, the network of each sample mostly. known: what is known before, given the
     groups that are left out. reference: features that have every kind of kernel. method: how to say what is held
@@ -68,7 +68,8 @@ def held_out(
         rest = ~out
         before = known(frozenset(group for group, left in zip(groups, out, strict=True) if left))
         offsets = None if before.offsets is None else before.offsets[rest]
-        own = fit(features.amounts[rest], seconds[rest], before.prior, offsets=offsets)
+        parts = None if features.parts is None else features.parts.of(rest)
+        own = fit(features.amounts[rest], seconds[rest], before.prior, offsets=offsets, parts=parts)
         predicted[out] = own.predict(features.amounts[out])
         doubts[out] = _doubts(features, own, kind_doubts(own, before.prior, features, reference, rest))[out]
         line[out] = counts[out] @ linear(counts[rest], seconds[rest])

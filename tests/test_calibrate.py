@@ -26,10 +26,13 @@ from calibration.fit import DEGREES, STRETCH_DOUBT
 from calibration.machines import PROCESSORS
 from calibration.relatives import Learned
 from costmodel import zoo
+from costmodel.builder import GraphBuilder
 from costmodel.cli import main
-from costmodel.kernels import RUNTIMES
+from costmodel.graph import Graph
+from costmodel.kernels import RUNTIMES, fuse, runtime_of
 from costmodel.platforms import load_profile
 from costmodel.predictor import predict
+from costmodel.predictor.terms import amounts
 
 NETWORKS = SEEN[::3]
 SECONDS = noisy(work(NETWORKS).amounts @ truth(1), 0.04, 1)
@@ -431,6 +434,42 @@ def test_what_contradicts_itself_is_refused(
     capsys: pytest.CaptureFixture[str], words: tuple[str, ...], says: str
 ) -> None:
     assert says in refused(capsys, data(*ROWS), *words, "-o", "profile.json")
+
+
+HERE = ("--id", "here-onnxruntime-fp32-1t", "--runtime", "onnxruntime")
+
+
+@pytest.mark.parametrize("blocks", ["16", "8", "0"])
+def test_blocks_are_the_processors(capsys: pytest.CaptureFixture[str], blocks: str) -> None:
+    """The 40 channels of a pointwise convolution are rounded up to whole blocks, or stay as they are."""
+    _, err = calibrated(capsys, data(*ROWS), *HERE, "--blocks", blocks)
+    assert "blocks" not in err
+    machine = load_profile("profile.json").machine
+    assert (machine.blocks, machine.padded) == (int(blocks), blocks != "0")
+    (conv,) = (k for k in fuse(pointwise(40), runtime_of("onnxruntime", machine.blocks)) if k.loops)
+    rounded = {"16": 48, "8": 40, "0": 40}[blocks]
+    assert amounts(conv, machine)["pointwise.mult_adds"] == 6 * 6 * rounded**2
+
+
+def pointwise(channels: int) -> Graph:
+    g = GraphBuilder("pointwise")
+    return g.build(g.conv(g.input("input", (1, channels, 6, 6)), channels))
+
+
+def test_a_profile_without_blocks_says_what_it_was_taken_for(capsys: pytest.CaptureFixture[str]) -> None:
+    _, err = calibrated(capsys, data(*ROWS), *HERE)
+    assert "taken for a processor with AVX-512" in err
+    assert load_profile("profile.json").machine.blocks is None
+
+
+def test_blocks_without_a_meaning_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    file = data(*ROWS)
+    assert "--blocks 8: ncnn in fp32 works in no such blocks; leave it out" in refused(
+        capsys, file, *BOARD, "--blocks", "8", "-o", "profile.json"
+    )
+    half = ("--id", "here-onnxruntime-fp16-1t", "--runtime", "onnxruntime", "--blocks", "8")
+    assert "onnxruntime in fp16 works in no such" in refused(capsys, file, *half, "-o", "profile.json")
+    assert "invalid choice: 12" in refused(capsys, file, *HERE, "--blocks", "12", "-o", "profile.json")
 
 
 def test_the_id_says_precision_and_threads(capsys: pytest.CaptureFixture[str]) -> None:

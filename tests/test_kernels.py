@@ -553,10 +553,10 @@ def is_zero(ops, node):
 # -- ONNX Runtime's blocks of channels, as the graphs that its version 1.31 optimises for AVX-512
 
 
-def reorders(graph: Graph) -> list[str]:
+def reorders(graph: Graph, blocks: int = 16) -> list[str]:
     """The kernels in order, copies between layouts as `in` and `out`."""
     names = []
-    for kernel in fuse(graph, ONNXRUNTIME):
+    for kernel in fuse(graph, runtime_of("onnxruntime", blocks)):
         if not kernel.operators:
             names.append("in" if kernel.name.endswith(":blocked") else "out")
         elif kernel.kind is not Kind.VIEW:
@@ -643,6 +643,37 @@ def test_hard_swish_is_fused_whole_and_apart_where_it_is_spelled():
 def test_a_shortcut_is_added_in_blocks_only():
     g, x = start(58)
     assert reorders(g.build(g.relu(g.add(g.conv(x, 58), x)))) == ["Conv", "Add", "Relu"]
+
+
+@pytest.mark.parametrize(("channels", "inside"), [(32, (16, 8)), (24, (8,)), (28, ())])
+@pytest.mark.parametrize("blocks", [16, 8, 0])
+def test_the_processor_says_how_many_channels_are_a_block(channels, inside, blocks):
+    """Pooling stays in whole blocks; where there are none nothing is copied."""
+    g, x = start(32)
+    graph = g.build(g.max_pool(g.conv(x, channels), 3, padding=1))
+    expected = ["Conv", "MaxPool"]
+    if blocks:
+        expected = ["in", "Conv", "MaxPool", "out"] if blocks in inside else ["in", "Conv", "out", "MaxPool"]
+    assert reorders(graph, blocks) == expected
+
+
+@pytest.mark.parametrize(("blocks", "few"), [(16, (4, 12)), (8, (4,)), (0, (4, 12, 32))])
+def test_fewer_channels_than_a_block_are_read_as_they_are(blocks, few):
+    for channels in (4, 12, 32):
+        g, x = start(channels)
+        assert ("in" in reorders(g.build(g.conv(x, 32, 3)), blocks)) == (channels not in few)
+
+
+def test_without_blocks_every_convolution_adds_a_shortcut():
+    g, x = start(58)
+    graph = g.build(g.relu(g.add(g.conv(x, 58), x)))
+    assert reorders(graph, 8) == ["Conv", "Add", "Relu"]
+    assert reorders(graph, 0) == ["Conv+Add+Relu"]
+
+
+def test_blocks_are_of_runtimes_that_have_such_a_layout():
+    assert runtime_of("onnxruntime") is runtime_of("onnxruntime", None) is ONNXRUNTIME
+    assert runtime_of("ncnn", 16) is NCNN
 
 
 def test_a_copy_reads_and_writes_every_element_once():

@@ -70,6 +70,7 @@ class FakeMachine:
     memory: int = 1
     name: str = "onnxruntime"
     versions: dict[str, str] = field(default_factory=lambda: dict(VERSIONS))
+    blocks: int | None = 8
 
     def clock(self) -> float:
         return self.now
@@ -509,7 +510,7 @@ def test_the_rows_are_what_calibrate_reads(fake: FakeMachine, capsys: pytest.Cap
     assert program == "costmodel"
     assert main(words) == 0
     profile = load_profile("t.json")
-    assert (profile.threads, profile.runtime_version) == (2, "1.99.0")
+    assert (profile.threads, profile.runtime_version, profile.machine.blocks) == (2, "1.99.0", 8)
 
 
 def test_a_network_that_the_runtime_refuses_is_named_and_the_rest_is_measured(

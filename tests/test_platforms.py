@@ -18,7 +18,7 @@ from platform_examples import FULL, PLAIN, platform
 from costmodel.cli import main
 from costmodel.errors import UsageError
 from costmodel.kernels import RUNTIMES, Kind
-from costmodel.platforms import Platform, dumps, find, form, load_profile, platforms, save_profile
+from costmodel.platforms import Machine, Platform, dumps, find, form, load_profile, platforms, save_profile
 from costmodel.platforms.files import PROFILES
 from costmodel.predictor import TERMS, predict
 from costmodel.zoo import load
@@ -61,6 +61,14 @@ def test_a_profile_is_read_as_it_was_written_to_six_digits(example: Platform, tm
     assert loaded.doubt.quantiles == example.doubt.quantiles
     assert dumps(loaded) == path.read_text(encoding="utf-8")
     assert pickle.loads(pickle.dumps(loaded)) == loaded
+
+
+@pytest.mark.parametrize("blocks", [None, 0, 8])
+def test_blocks_are_in_a_profile_where_they_are_said(blocks: int | None, tmp_path: Path) -> None:
+    path = tmp_path / "p.json"
+    save_profile(platform(machine=Machine(8, 4, True, 0, blocks)), path)
+    assert load_profile(path).machine.blocks == blocks
+    assert ("blocks" in json.loads(path.read_text())["machine"]) == (blocks is not None)
 
 
 def test_the_text_of_a_profile_does_not_depend_on_the_order_or_the_last_bits_of_its_numbers() -> None:

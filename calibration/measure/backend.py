@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,17 +28,33 @@ class Ready(Protocol):
     def memory(self) -> int: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """What a profiler says. Fields as in Profile; seconds are its kernels."""
+
+    seconds: Mapping[str, float]
+    operators: Mapping[str, int]
+    total: float
+    count: int
+    runs: int
+
+
 class Backend(Protocol):
-    """A runtime on this machine."""
+    """A runtime on this machine. blocks: channels in a block of its layout here; None where it has no such layout."""
 
     name: str
     versions: Mapping[str, str]
+    blocks: int | None
 
     def prepare(self, network: str, path: str, batch: int) -> Ready:
         """A network, ready to run: a reference, or where `path` is not "" the model file there.
 
         Raises RefusedError for a network that the runtime cannot run.
         """
+        ...
+
+    def profile(self, network: str, path: str, batch: int, runs: int) -> Kernels:
+        """What the runtime's profiler says of so many runs of a network. Raises RefusedError as prepare() does."""
         ...
 
 

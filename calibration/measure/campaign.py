@@ -7,8 +7,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from calibration.measure.backend import Backend, Ready, RefusedError
+from calibration.measure.profile import Profile
 from calibration.measure.store import Store
-from calibration.measure.timing import RULES, Clock, Rules, fastest, mean, next_round, seconds_to_go, wanting
+from calibration.measure.timing import (
+    RULES,
+    Clock,
+    Rules,
+    fastest,
+    mean,
+    next_round,
+    runs_to_profile,
+    seconds_to_go,
+    unprofiled,
+    wanting,
+)
 from calibration.measure.visits import Visit, by_item, measured, usual_reference
 from costmodel.errors import UsageError
 
@@ -74,6 +86,16 @@ class _Visitor:
         start, self.mark = self.mark, self.clock()
         return Visit(item.network, best, runs, before, self.last, self.mark - start)
 
+    def profile(self, item: Item, runs: int) -> Profile:
+        """Raises RefusedError for a network that the runtime does not profile."""
+        self.last = mean(self.reference.run, self.clock, self.rules)
+        before = self.last
+        found = self.backend.profile(item.network, item.path, item.batch, runs)
+        self.last = mean(self.reference.run, self.clock, self.rules)
+        start, self.mark = self.mark, self.clock()
+        counts = (found.total, found.count, found.runs)
+        return Profile(item.network, found.seconds, found.operators, *counts, before, self.last, self.mark - start)
+
     def _prepared(self, item: Item) -> Ready:
         ready = self.backend.prepare(item.network, item.path, item.batch)
         if ready.memory + sum(kept.memory for kept in self.kept.values()) <= KEPT:
@@ -90,24 +112,27 @@ def measure(
     budget: float,
     seed: int,
     clock: Clock,
+    kernels: bool = False,
     rules: Rules = RULES,
     show: Show = lambda done, of, seconds: None,
 ) -> Outcome:
     """Visit the items until each is known well enough, or the visits of the store took `budget` seconds in all.
 
+    kernels: whether to profile each network as well, once it has been visited.
     show: is told of visits done, visits in all as far as is known, and seconds to go. The CSV is up to date when this
     returns or is interrupted. Raises UsageError where the files cannot be written, or the reference does not run.
     """
     named = {item.network: item for item in items}
     refused: dict[str, str] = {}
     try:
-        if next_round(list(named), store.visits, rules, seed):
-            _rounds(named, refused, _Visitor(backend, clock, rules), store, budget, seed, show)
+        to_profile = unprofiled(list(named), store.visits, store.profiles, rules) if kernels else []
+        if to_profile or next_round(list(named), store.visits, rules, seed):
+            _rounds(named, refused, _Visitor(backend, clock, rules), store, budget, seed, kernels, show)
     except KeyboardInterrupt:
         store.publish()
         raise
     store.publish()
-    return _outcome([name for name in named if name not in refused], refused, store.visits, rules)
+    return _outcome([name for name in named if name not in refused], refused, store, rules, kernels)
 
 
 def _rounds(
@@ -117,14 +142,18 @@ def _rounds(
     store: Store,
     budget: float,
     seed: int,
+    kernels: bool,
     show: Show,
 ) -> None:
-    """Visits while they are wanted and the budget lasts; networks that do not run go into `refused`."""
+    """Visits while they are wanted and the budget lasts; networks that do not run go into `refused`.
+
+    After a round what has not been profiled is: the first time when each network has one visit.
+    """
     rules, reached = visitor.rules, {visit.item for visit in store.visits}
     while True:
         left = [name for name in named if name not in refused]
         for name in (chosen := next_round(left, store.visits, rules, seed)):
-            if _expected(store.visits, name) > budget:
+            if _expected(store, name) > budget:
                 return
             try:
                 store.add(visitor.visit(named[name]))
@@ -136,25 +165,49 @@ def _rounds(
                 store.publish()
             to_go = sum(wanting(left, store.visits, rules).values())
             done = len(store.visits)
-            show(done, done + to_go, seconds_to_go(left, store.visits, rules, budget))
-        if not chosen:
+            show(done, done + to_go, seconds_to_go(left, store.visits, rules, budget - store.profiling))
+        profiled = _profiled(named, left, visitor, store, budget, show) if kernels else 0
+        if not chosen and not profiled:
             return
         store.publish()
 
 
-def _expected(visits: Sequence[Visit], name: str) -> float:
+def _profiled(
+    named: dict[str, Item], left: Sequence[str], visitor: _Visitor, store: Store, budget: float, show: Show
+) -> int:
+    """Profiles of what has none yet, while the budget lasts; how many. One that cannot be made has no kernels."""
+    names = unprofiled(left, store.visits, store.profiles, visitor.rules)
+    usual, done = usual_reference(store.visits), len(store.visits)
+    to_go = sum(wanting(left, store.visits, visitor.rules).values())
+    for count, name in enumerate(names):
+        if _expected(store, name) > budget:
+            return count
+        latency = measured(by_item(store.visits)[name], usual).latency
+        try:
+            profile = visitor.profile(named[name], runs_to_profile(latency, visitor.rules))
+        except (RefusedError, MemoryError):
+            profile = Profile(name, {}, {}, 0.0, 0, 0, usual, usual, 0.0)
+        store.add_profile(profile)
+        to_spend = budget - store.profiling
+        show(done, done + to_go, seconds_to_go(left, store.visits, visitor.rules, to_spend))
+    return len(names)
+
+
+def _expected(store: Store, name: str) -> float:
     """Seconds spent after another visit to a network, as long as the last one to it."""
-    last = next((visit.took for visit in reversed(visits) if visit.item == name), 0.0)
-    return sum(visit.took for visit in visits) + last
+    last = next((visit.took for visit in reversed(store.visits) if visit.item == name), 0.0)
+    return sum(visit.took for visit in store.visits) + store.profiling + last
 
 
-def _outcome(names: Sequence[str], refused: dict[str, str], visits: Sequence[Visit], rules: Rules) -> Outcome:
+def _outcome(names: Sequence[str], refused: dict[str, str], store: Store, rules: Rules, kernels: bool) -> Outcome:
+    visits = store.visits
     reached, usual = by_item(visits), usual_reference(visits)
+    to_profile = unprofiled(names, visits, store.profiles, rules) if kernels else []
     known = [measured(reached[name], usual) for name in names if name in reached]
     return Outcome(
         refused,
         unreached=tuple(name for name in names if name not in reached),
         few=tuple(one.item for one in known if len(reached[one.item]) - one.disturbed < rules.visits),
         noisy=tuple(one.item for one in known if one.spread > rules.noisy),
-        goes_on=bool(wanting(names, visits, rules)),
+        goes_on=bool(to_profile or wanting(names, visits, rules)),
     )

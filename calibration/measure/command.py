@@ -17,6 +17,7 @@ from calibration.measure.backend import Backend
 from calibration.measure.campaign import Item, Outcome, measure
 from calibration.measure.machine import machine
 from calibration.measure.onnxruntime import OnnxRuntime
+from calibration.measure.profile import WELL_MATCHED
 from calibration.measure.progress import progress
 from calibration.measure.store import Store
 from calibration.measure.torch import Torch
@@ -74,6 +75,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=_whole("seed"), default=0, metavar="S", help="of the designed set, the order and the weights"
     )
+    parser.add_argument(
+        "--kernels",
+        action="store_true",
+        help="also read the time of each kernel from ONNX Runtime's profiler, into DATA.kernels.csv, for calibrate",
+    )
     torch = parser.add_argument_group("with torch")
     torch.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where it runs (default: cpu)")
     torch.add_argument("--channels-last", action="store_true", help="images and filters with their channels innermost")
@@ -96,12 +102,12 @@ def run(options: argparse.Namespace) -> int:
         **{f"checksum of {item.network}": _checksum(item.path) for item in items if item.path},
     }
     with Store(target, settings) as store:
-        store.begin(machine(backend.name, backend.versions))
+        store.begin(machine(backend.name, backend.versions, backend.blocks))
         try:
             with progress(sys.stderr) as show:
                 outcome = measure(
                     items, backend, store,
-                    budget=options.budget, seed=options.seed, clock=perf_counter, show=show,
+                    budget=options.budget, seed=options.seed, clock=perf_counter, kernels=options.kernels, show=show,
                 )  # fmt: skip
         except KeyboardInterrupt:
             reached = len(store.rows())
@@ -139,6 +145,7 @@ def _check(options: argparse.Namespace) -> None:
         ("--precision fp16", options.precision == "fp16", options.backend == "torch", "--backend torch"),
         ("--device cuda", options.device == "cuda", options.backend == "torch", "--backend torch"),
         ("--channels-last", options.channels_last, options.backend == "torch", "--backend torch"),
+        ("--kernels", options.kernels, options.backend == "onnxruntime", "--backend onnxruntime"),
         ("--cuda-graph", options.cuda_graph, options.device == "cuda", "--device cuda"),
     )
     for option, is_given, is_possible, needed in asked:
@@ -195,6 +202,8 @@ def _summary(store: Store, outcome: Outcome, options: argparse.Namespace) -> str
             f"repeatability: {COVERED:.0%} of the networks within {agreement:.1%} "
             "(first half of the visits against the second)"
         )
+    if store.profiles:
+        lines += _kernels(store)
     if outcome.noisy:
         lines.append(f"noisy: {_named(outcome.noisy)}")
     if outcome.few:
@@ -208,6 +217,27 @@ def _summary(store: Store, outcome: Outcome, options: argparse.Namespace) -> str
     return "\n".join(lines) + "\n"
 
 
+def _kernels(store: Store) -> list[str]:
+    """What the profiler told, and what of it does not count."""
+    anchored = store.anchored()
+    counting = [one for one in anchored if one.counts]
+    rows = sum(len(one.kernels) for one in counting)
+    lines = [f"{store.kernels}: {rows} kernels of {len(counting)} networks"]
+    if far := [one for one in anchored if not one.counts]:
+        scales = [one.scale for one in far]
+        lines.append(
+            f"kernels left out, whose sum is too far from the network's latency (scaled by {min(scales):.2f} to "
+            f"{max(scales):.2f}): {_named(tuple(one.item for one in far))}"
+        )
+    told = {one.item for one in anchored}
+    if missed := {one.item for one in store.profiles if one.item in told and one.matched < WELL_MATCHED}:
+        share = f"less than {WELL_MATCHED:.0%} of the time"
+        lines.append(f"kernels that are matched to {share}: {_named(tuple(sorted(missed)))}")
+    if untold := {one.item for one in store.profiles} - told:
+        lines.append(f"without a profile, or without a calm one: {_named(tuple(sorted(untold)))}")
+    return lines
+
+
 def _following(store: Store, options: argparse.Namespace) -> list[str]:
     """The command that makes a profile of the measurements."""
     start = store.starts[0]
@@ -216,6 +246,7 @@ def _following(store: Store, options: argparse.Namespace) -> list[str]:
     words += ["--id", f"thismachine-{options.backend}-{options.precision}" + ("" if on_gpu else f"-{options.threads}t")]
     words += ["--runtime", options.backend, "--runtime-version", str(start["runtime_version"])]
     words += ["--processor", "gpu"] if on_gpu else []
+    words += ["--blocks", str(start["blocks"])] if "blocks" in start else []
     words += ["--device", str(start["gpu" if on_gpu else "cpu"]), "--date", str(start["date"])[:10]]
     return [*words, "-o", f"{store.target.stem}.json"]
 

@@ -13,16 +13,22 @@ from pathlib import Path
 _CPU = Path("/sys/devices/system/cpu/cpu0")
 
 
-def machine(runtime: str, versions: Mapping[str, str]) -> dict[str, object]:
+_SETS = ("avx512f", "avx2", "avx", "sse2", "sve", "asimd")  # of instructions for vectors, the widest of a kind first
+
+
+def machine(runtime: str, versions: Mapping[str, str], blocks: int | None = None) -> dict[str, object]:
     """The machine as the journal has it; what the system does not tell is left out.
 
     runtime, versions: of the backend: its name, and the versions of its packages, that of the runtime by its name.
+    blocks: channels in a block of the runtime's layout here, None where it has none anywhere.
     """
     found: dict[str, object] = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "cpu": _model(),
         "gpu": versions.get("gpu", ""),
         "architecture": platform.machine(),
+        "instructions": _instructions(_line(Path("/proc/cpuinfo"))),
+        "blocks": blocks,
         "cores": os.cpu_count(),
         "affinity": _affinity(),
         "caches": _caches(),
@@ -49,6 +55,13 @@ def _model() -> str:
     found = re.search(r"^model name\s*:\s*(.+)$", _line(Path("/proc/cpuinfo")), re.MULTILINE)
     board = _line(Path("/proc/device-tree/model")).rstrip("\0")
     return (found[1] if found else "") or board or platform.processor() or platform.machine()
+
+
+def _instructions(cpuinfo: str) -> str:
+    """The widest set of instructions for vectors that Linux says the first core has."""
+    found = re.search(r"^(?:flags|Features)\s*:(.+)$", cpuinfo, re.MULTILINE)
+    words = found[1].split() if found else []
+    return next((name for name in _SETS if name in words), "")
 
 
 def _affinity() -> list[int]:

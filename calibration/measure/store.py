@@ -4,10 +4,11 @@ The journal, DATA.passes.jsonl beside DATA.csv, has one JSON object a line, each
 
 1. the settings, on the first line: what must be the same for a run to go on;
 2. `{"start": ...}`, the machine and the date, each time that a run begins or goes on;
-3. `{"visit": ...}`, one for each visit.
+3. `{"visit": ...}`, one for each visit, and `{"profile": ...}`, one for each profile.
 
 A last line that a killed run left unfinished is cut off. The CSV is written anew, whole or not at all, from the
-visits: it never has a network twice, and is as good as what was measured so far.
+visits: it never has a network twice, and is as good as what was measured so far. So is DATA.kernels.csv, the times of
+kernels, where there are profiles.
 """
 
 from __future__ import annotations
@@ -23,13 +24,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from calibration import kernel_times
 from calibration.dataset import HOW
+from calibration.measure.profile import Anchored, Profile, anchored, chosen
 from calibration.measure.visits import Measured, Visit, by_item, measured, usual_reference
 from costmodel.errors import UsageError
 from costmodel.writing import write_whole
 from costmodel.zoo.options import clip
 
 SCHEMA = "costmodel.measure/1"
+KERNEL_COLUMNS = (*kernel_times.COLUMNS, "overhead_ms", "scale")
 COLUMNS = ("network", "latency_ms", "batch", "threads", "precision", "source", *HOW)
 
 _SAME_MACHINE = ("cpu", "gpu", "runtime", "runtime_version")  # what of a start no run may go on without
@@ -39,14 +43,16 @@ class Store:
     """A data CSV with its journal, locked against a second run while open.
 
     settings: backend, mode (how it runs, where not as usual), threads, precision, items (the batch of each network, by
-    its reference) and what else must be the same for a run to go on. visits: all that the journal has. Raises
+    its reference) and what else must be the same for a run to go on. visits, profiles: all that the journal has. Raises
     UsageError for files that cannot be written, that someone else wrote, or of a measurement with other settings.
     """
 
     def __init__(self, target: Path, settings: Mapping[str, Any]) -> None:
         self.target, self.journal = target, target.parent / f"{target.stem}.passes.jsonl"
         self.settings: dict[str, Any] = json.loads(json.dumps({"schema": SCHEMA, **settings}))
+        self.kernels = kernel_times.beside(target)
         self.visits: list[Visit] = []
+        self.profiles: list[Profile] = []
         self.starts: list[dict[str, Any]] = []
         try:
             self._check_target()
@@ -88,12 +94,19 @@ class Store:
         self._append({"visit": asdict(visit)})
         self.visits.append(visit)
 
+    def add_profile(self, profile: Profile) -> None:
+        """Append a profile; it is on disk when this returns."""
+        self._append({"profile": asdict(profile)})
+        self.profiles.append(profile)
+
     def publish(self) -> None:
-        """Write the CSV: a row for each network that has been visited."""
+        """Write the CSV, a row for each network that has been visited, and that of the kernels of those profiled."""
         if not self.visits:
             return
         try:
             write_whole(Path(os.path.realpath(self.target)), _table(self.rows(), self.settings, self.starts))
+            if self.profiles:
+                write_whole(Path(os.path.realpath(self.kernels)), _kernel_table(self.anchored(), self.settings))
         except OSError as error:
             raise self._unwritable(error) from error
 
@@ -102,12 +115,28 @@ class Store:
         usual, seen = usual_reference(self.visits), by_item(self.visits)
         return [measured(seen[item], usual) for item in self.settings["items"] if item in seen]
 
+    def anchored(self) -> list[Anchored]:
+        """The kernels of each network that has a calm profile, in the order of the settings."""
+        usual, seen = usual_reference(self.visits), by_item(self.profiles)
+        found = ((row, chosen(seen.get(row.item, ()), usual)) for row in self.rows())
+        return [anchored(profile, row.latency) for row, profile in found if profile is not None]
+
+    @property
+    def profiling(self) -> float:
+        """Seconds that the profiles took."""
+        return sum(profile.took for profile in self.profiles)
+
     def _check_target(self) -> None:
         """Refuse what is no file, and rows that the journal beside them does not explain."""
         name, folder = self.target, self.target.parent
         if not folder.is_dir() or not os.access(folder, os.W_OK):
             why = "no right to write there" if folder.is_dir() else "no such folder"
             raise UsageError(f"-o {name}: cannot be written ({why}: {folder}); give another file")
+        if self.kernels.exists() and not self.journal.exists():
+            raise UsageError(
+                f"-o {name}: {self.kernels.name} is there, without the {self.journal.name} that says how it was "
+                "measured; give another file, or move it away"
+            )
         if not name.exists():
             return
         if not name.is_file():
@@ -168,6 +197,8 @@ class Store:
             self._check_settings(entry)
         elif "start" in entry:
             self.starts.append(dict(entry["start"]))
+        elif "profile" in entry:
+            self.profiles.append(Profile(**entry["profile"]))
         else:
             self.visits.append(Visit(**entry["visit"]))
 
@@ -218,6 +249,25 @@ def _table(rows: Sequence[Measured], settings: Mapping[str, Any], starts: Sequen
         times = [f"{seconds * 1e3:.6g}" for seconds in (row.latency, row.best, row.reference)]
         counts = (f"{row.spread:.4f}", row.visits, row.disturbed, row.runs)
         writer.writerow((row.item, times[0], settings["items"][row.item], *common, times[1], *counts, times[2]))
+    return text.getvalue()
+
+
+def _kernel_table(networks: Sequence[Anchored], settings: Mapping[str, Any]) -> str:
+    """A row for each kernel of the networks whose profile counts."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(KERNEL_COLUMNS)
+    for one in networks:
+        for name, seconds in one.kernels.items() if one.counts else ():
+            row = (
+                one.item,
+                settings["items"][one.item],
+                name,
+                f"{seconds * 1e3:.6g}",
+                f"{one.overhead * 1e3:.6f}",
+                f"{one.scale:.4f}",
+            )
+            writer.writerow(row)
     return text.getvalue()
 
 

@@ -5,10 +5,12 @@ Nothing here knows a runtime or the real clock; tests give it a made-up one.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from calibration.measure.profile import Profile, chosen
 from calibration.measure.visits import Visit, by_item, measured, usual_reference
 
 Run = Callable[[], None]
@@ -22,7 +24,8 @@ class Rules:
     visits: undisturbed ones that a network gets at least. most: visits to one network, disturbed ones included.
     noisy: spread above which a network is visited again. Seconds: warm_up, before a visit's runs are timed, once at
     least; timed, that they fill together, with fewest runs at least and long_runs where one takes long_run; and
-    reference, that the reference workload fills.
+    reference, that the reference workload fills. profiles: of one network, until one is undisturbed; profiled: seconds
+    that its runs fill together, with fewest and most runs in profiled_runs.
     """
 
     visits: int = 7
@@ -34,6 +37,9 @@ class Rules:
     long_run: float = 0.05
     long_runs: int = 3
     reference: float = 0.01
+    profiles: int = 3
+    profiled: float = 0.15
+    profiled_runs: tuple[int, int] = (8, 60)
 
 
 RULES = Rules()
@@ -93,6 +99,23 @@ def next_round(items: Sequence[str], visits: Sequence[Visit], rules: Rules, seed
     order = list(items)
     random.Random(f"{seed} {level}").shuffle(order)
     return [item for item in order if item in wants and counts[item] == level]
+
+
+def unprofiled(items: Sequence[str], visits: Sequence[Visit], profiles: Sequence[Profile], rules: Rules) -> list[str]:
+    """The networks that have been visited and are still to be profiled, in the order of the items."""
+    usual, seen, tried = usual_reference(visits), by_item(visits), by_item(profiles)
+
+    def is_settled(own: Sequence[Profile]) -> bool:
+        cannot_be = any(not profile.count for profile in own)
+        return cannot_be or len(own) >= rules.profiles or chosen(own, usual) is not None
+
+    return [item for item in items if item in seen and not is_settled(tried.get(item, ()))]
+
+
+def runs_to_profile(latency: float, rules: Rules) -> int:
+    """How many runs of a network that takes `latency` seconds are profiled."""
+    fewest, most = rules.profiled_runs
+    return min(max(math.ceil(rules.profiled / latency), fewest), most)
 
 
 def seconds_to_go(items: Sequence[str], visits: Sequence[Visit], rules: Rules, budget: float) -> float:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from calibration import networks
-from calibration.measure.backend import RefusedError, memory_of, one_line, random_input
+from calibration.measure.backend import Kernels, RefusedError, memory_of, one_line, random_input
 from calibration.measure.timing import Run
 from costmodel.errors import CostModelError, UsageError
 from costmodel.frontends import onnx
@@ -59,6 +59,7 @@ class Torch:
         import torch
 
         self._device, self._graphed, self._seed = device, cuda_graph, seed
+        self.blocks: int | None = None
         self._dtype = torch.float16 if precision == "fp16" else torch.float32
         self._layout = torch.channels_last if channels_last else torch.contiguous_format
         self.versions: Mapping[str, str] = {NAME: str(torch.__version__), "numpy": np.__version__}
@@ -98,6 +99,10 @@ class Torch:
                 module.check(*placed)
             run = self._run(module, placed)
         return _Ready(run, memory_of(graph))
+
+    def profile(self, network: str, path: str, batch: int, runs: int) -> Kernels:
+        """See Backend. Raises RefusedError: single operators are timed under ONNX Runtime only."""
+        raise RefusedError("its operators are not timed one by one")
 
     def _placed(self, tensor: torch.Tensor) -> torch.Tensor:
         import torch

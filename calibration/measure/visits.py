@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Protocol, TypeVar
 
 QUANTILE = 0.25  # of the visits: the latency
 DISTURBED = 0.10  # share above its median by which the reference is slower where something else was going on
@@ -58,14 +59,34 @@ def usual_reference(visits: Sequence[Visit]) -> float:
     return median(time for visit in visits for time in (visit.before, visit.after)) if visits else 0.0
 
 
-def is_calm(visit: Visit, usual: float) -> bool:
-    """Whether the reference ran about as fast as it usually does, before the visit and after it."""
+class Framed(Protocol):
+    """Something that ran between two runs of the reference workload: seconds of the one before and the one after."""
+
+    @property
+    def before(self) -> float: ...
+
+    @property
+    def after(self) -> float: ...
+
+
+def is_calm(visit: Framed, usual: float) -> bool:
+    """Whether the reference ran about as fast as it usually does, before a visit (or a profile) and after it."""
     return max(visit.before, visit.after) <= (1 + DISTURBED) * usual
 
 
-def by_item(visits: Iterable[Visit]) -> dict[str, list[Visit]]:
-    """The visits to each network, in their order."""
-    found: dict[str, list[Visit]] = {}
+class OfItem(Protocol):
+    """Something about one network."""
+
+    @property
+    def item(self) -> str: ...
+
+
+T = TypeVar("T", bound=OfItem)
+
+
+def by_item(visits: Iterable[T]) -> dict[str, list[T]]:
+    """The visits to each network (or its profiles), in their order."""
+    found: dict[str, list[T]] = {}
     for visit in visits:
         found.setdefault(visit.item, []).append(visit)
     return found
