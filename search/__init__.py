@@ -38,6 +38,7 @@ _HOMES = {
     "load_design": "design",
     "standard": "design",
 }
+_OF_TORCH = ("exporting", "torch_model")
 
 
 def __getattr__(name: str) -> Any:
@@ -49,7 +50,16 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'search' has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(f"search.{_HOMES[name]}"), name)
+    try:
+        value = getattr(import_module(f"search.{_HOMES[name]}"), name)
+    except ImportError as error:
+        if _HOMES[name] not in _OF_TORCH:
+            raise
+        from costmodel.errors import UsageError
+
+        raise UsageError(
+            f"search.{name}: torch cannot be imported ({error}); install it: pip install 'cnn-costmodel[torch]'"
+        ) from error
     globals()[name] = value
     return value
 

@@ -1,4 +1,4 @@
-"""costmodel build DESIGN.json [--onnx F] [--torch F] [--seed S]."""
+"""costmodel build DESIGN.json [--onnx F] [--torch F] [--seed S] [--verify BACKEND [-p PLATFORM] [--threads N]]."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from costmodel.cli.output import write
+from costmodel.cli.output import terminal_width, use_color, write
 from costmodel.cli.progress import busy
 from costmodel.errors import UsageError
+from costmodel.platforms import Platform, find, platforms
 from costmodel.predictor import COVERAGE, Estimate
 from costmodel.report.latency import interval
 from costmodel.report.numbers import short, short_bytes
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from search.torch_model import ShuffleNetV2
 
 _MOST_SEED = 2**63 - 1
+_MOST_THREADS = 1024
 _FAR = 1e15  # milliseconds
 _MOST_PARAMS = 500_000_000  # 2 GB in fp32, what one ONNX file holds; far beyond any network of this family
 
@@ -34,6 +36,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", metavar="S", type=int, default=0, help="of the weights, which are random (default: 0)"
     )
+    proof = parser.add_argument_group("proof")
+    proof.add_argument(
+        "--verify",
+        metavar="BACKEND",
+        help="measure it here, in turn with the nearest width of Table 5: onnxruntime, torch",
+    )
+    proof.add_argument(
+        "-p", "--platform", help="with --verify: what predicts (default: the file's one platform that BACKEND can be)"
+    )
+    proof.add_argument("--threads", metavar="N", type=int, help="with --verify (default: the platform's, or 1)")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -50,16 +62,51 @@ def run(options: argparse.Namespace) -> int:
         for name, path in outputs.items():
             _write(name, path, contents[name])
             lines.append(f"{path}: written, {short_bytes(len(contents[name]))}")
-    else:
+    elif not options.verify:
         lines.append("nothing written; --onnx FILE writes an ONNX model, --torch FILE the weights for PyTorch")
     write("".join(f"{line}\n" for line in lines), None)
+    if options.verify:
+        write(f"\n{_proof(options, record, design)}", None)
     return 0
+
+
+def _proof(options: argparse.Namespace, record: dict[str, Any], design: Design) -> str:
+    """The design measured beside what is predicted of it, as text."""
+    from search.verify import backend_named, backend_of, verify
+    from search.verify_report import render_text
+
+    platform = find(options.platform) if options.platform else _measurable(options.verify, record)
+    if platform is not None and platform.runtime != options.verify:
+        raise UsageError(
+            f"-p {options.platform}: it is of {platform.runtime}, and --verify measures {options.verify}; give a platform "
+            "of that"
+        )
+    threads = options.threads or (1 if platform is None else platform.threads)
+    if platform is not None and platform.threads != threads:
+        raise UsageError(f"--threads {threads}: {platform.id} has {platform.threads}; leave --threads out")
+    _check_size(options.design, design)
+    backend = backend_named(options.verify, threads) if platform is None else backend_of(platform)
+    with busy("Measuring"):
+        found = verify(design, platform, backend=backend, threads=threads)
+    return render_text(found, terminal_width(), use_color())
+
+
+def _measurable(backend: str, record: dict[str, Any]) -> Platform | None:
+    """The one platform of a design file that a backend's measurements are of; None where there is none, or several."""
+    known = platforms()
+    found = [known[name] for name in record.get("predicted", {}) if name in known and known[name].runtime == backend]
+    return found[0] if len(found) == 1 else None
 
 
 def _check(options: argparse.Namespace) -> None:
     """Raise UsageError for options that cannot be meant, before anything is built."""
     if not 0 <= options.seed <= _MOST_SEED:
         raise UsageError(f"--seed {options.seed}: it takes a whole number from 0 to 2^63 - 1")
+    if not options.verify and (options.platform or options.threads is not None):
+        given = "-p" if options.platform else "--threads"
+        raise UsageError(f"{given}: it is for --verify; give that too, or leave {given} out")
+    if options.threads is not None and not 1 <= options.threads <= _MOST_THREADS:
+        raise UsageError(f"--threads {options.threads}: it takes a whole number from 1 to {_MOST_THREADS}")
     taken = {os.path.realpath(options.design): "the design"}
     for name, path in (("--onnx", options.onnx), ("--torch", options.torch)):
         if path is None:
@@ -79,9 +126,11 @@ def _check_size(path: str, design: Design) -> None:
 
 def _contents(design: Design, seed: int) -> dict[str, Callable[[], bytes]]:
     """How each file is made, of one network."""
-    from search.exporting import built, onnx_bytes, state_bytes
+    from search import built  # says what to install where torch is missing
 
     network: ShuffleNetV2 = built(design, seed)
+    from search.exporting import onnx_bytes, state_bytes
+
     return {"--onnx": lambda: onnx_bytes(network), "--torch": lambda: state_bytes(network)}
 
 

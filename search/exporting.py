@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import io
 
+import torch
+
 from costmodel.errors import ModelError
 from costmodel.frontends import onnx
 from search.design import Design
 from search.torch_model import ShuffleNetV2
-
-# Also says what to install where torch is missing, so it comes first.
-import torch  # isort: skip
 
 
 def built(design: Design, seed: int = 0) -> ShuffleNetV2:

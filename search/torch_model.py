@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import torch
+from torch import nn
+
 from costmodel import zoo
 from search.design import Design, Stage
-from search.torch_units import Branch, activation, channel_shuffle, conv_bn, depthwise_bn, initialise, nn, torch
+from search.torch_units import Branch, activation, channel_shuffle, conv_bn, depthwise_bn, initialise
 
 
 class ShuffleNetV2(nn.Module):
@@ -66,7 +69,7 @@ class BasicUnit(nn.Module):
 
     def __init__(self, stage: Stage, act: str, residual: bool) -> None:
         super().__init__()
-        self._parts = (stage.channels - stage.branch, stage.branch)
+        self._parts = [stage.channels - stage.branch, stage.branch]
         self.branch2 = Branch(stage.branch, stage.branch, stage.kernel, 1, act, se=stage.se, residual=residual)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -91,12 +94,10 @@ class ShuffleNetV1(nn.Module):
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         for number in (2, 3, 4):
             stage = nn.Sequential()
-            while f"stage{number}.{len(stage)}.conv1.weight" in shapes:
-                place = f"stage{number}.{len(stage)}"
-                grouped = 1 if place == "stage2.0" else groups
-                unit = UnitV1(
-                    channels, made(f"{place}.conv1"), made(f"{place}.conv3"), grouped, groups, len(stage) == 0
-                )
+            while (place := f"stage{number}.{len(stage)}") + ".conv1.weight" in made:
+                inner, last = (made[f"{place}.{layer}.weight"] for layer in ("conv1", "conv3"))
+                first_groups = 1 if place == "stage2.0" else groups
+                unit = UnitV1(channels, inner, last, first_groups, groups, down=len(stage) == 0)
                 stage.append(unit)
                 channels = unit.channels
             self.add_module(f"stage{number}", stage)

@@ -8,27 +8,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from costmodel.errors import UsageError
-
-try:
-    import torch
-    from torch import nn
-except ImportError as error:
-    raise UsageError(
-        f"torch: it cannot be imported ({error}); install it: pip install 'cnn-costmodel[torch]'"
-    ) from error
-
-__all__ = [  # torch among them: who imports it from here is told what to install where it is missing
-    "Branch",
-    "SqueezeExcite",
-    "activation",
-    "channel_shuffle",
-    "conv_bn",
-    "depthwise_bn",
-    "initialise",
-    "nn",
-    "torch",
-]
+import torch
+from torch import nn
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "hard_swish": nn.Hardswish, "swish": nn.SiLU}
 

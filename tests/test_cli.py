@@ -93,7 +93,7 @@ FIRST, SECOND = 10 * 12 * 8 * 3 * 9, 10 * 12 * 16 * 8
         (["analyse", NETWORK], "analyse: no such verb; did you mean 'analyze'?"),
         (
             ["qqq"],
-            "qqq: no such verb; there are: analyze, calibrate, check, explain, measure, ops, platforms, reuse, zoo",
+            "qqq: no such verb; there are: analyze, build, calibrate, check, explain, measure, ops, platforms, reuse, search, zoo",
         ),
         (["nowhere.onnx"], "a model, not a verb; did you mean `costmodel analyze nowhere.onnx`?"),
         ([NETWORK, "--top", "3"], f"did you mean `costmodel analyze {NETWORK}`?"),
