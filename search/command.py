@@ -4,157 +4,54 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from costmodel.analysis import analyze
-from costmodel.cli.inputs import budget_limits, size
+from costmodel.cli.inputs import budget_limits
 from costmodel.cli.output import terminal_width, use_color, write
 from costmodel.cli.progress import busy
 from costmodel.errors import UsageError
 from costmodel.platforms import Platform
 from costmodel.pricing import budgets_of, resolve
 from costmodel.writing import write_whole
-from search.capacity import DEFAULT, EFFECTIVENESS, NAMES, Capacity, capacity_of, law_note
+from search.capacity import Capacity, capacity_of, law_note
 from search.comparison import fronts, gains, standards
 from search.design import Design
 from search.evaluate import Evaluator
 from search.exact import ENUMERABLE, exact, fastest, pareto
 from search.limits import Limits
-from search.report import Outcome, render_json, render_text
+from search.options import BACKENDS, TRIALS
+from search.options import add_arguments as add_arguments
+from search.progress import trials_bar
+from search.report import Outcome, refined_line, render_json, render_text
 from search.requirements import breaches
 from search.result import Candidate, Result, candidates, design_record
 from search.space import STEP, Option, Space, default_space, parse_options
 
-TRIALS = 1000
+if TYPE_CHECKING:
+    from search.refine import Round
+
 PICTURES = (".svg", ".png")
 _LARGEST_STEP = 32
-_ENGINES = ("exact", "optuna")
-_SAMPLERS = ("tpe", "nsga2")
-_COUNT = re.compile(r"([0-9]{1,15}(?:[.][0-9]{1,9})?)([kMG]?)")
-_TIMES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The verb's options."""
-    parser.epilog = (
-        "The design file that -o writes is what `costmodel build` makes a PyTorch network from; the name that it gives "
-        "the network, zoo:shufflenet_v2_design,..., is one that every other verb takes."
-    )
-    limits = parser.add_argument_group("limits")
-    limits.add_argument(
-        "--budget",
-        action="append",
-        default=[],
-        metavar="PLATFORM=3ms",
-        help="a latency that the design keeps (us, ms, s) with the upper end of its interval; may be given again, for "
-        "other platforms",
-    )
-    limits.add_argument(
-        "-p", "--platform", action="append", default=[], metavar="PLATFORM", help="predict for it too, without a budget"
-    )
-    limits.add_argument(
-        "--confidence",
-        type=_share,
-        default=0.9,
-        metavar="SHARE",
-        help="of networks whose latency the intervals hold: 0.5, 0.8, 0.9 (the default) or 0.95",
-    )
-    limits.add_argument("--max-params", type=_count, metavar="N", help="parameters, such as 2.3M")
-    limits.add_argument("--max-mult-adds", type=_count, metavar="N", help="mult-adds of a run, such as 150M")
-    limits.add_argument(
-        "--max-effectiveness",
-        type=_bound,
-        default=EFFECTIVENESS,
-        metavar="X",
-        help="depth by width of each stage, as DeepMAD bounds it; `none` for no bound (default: "
-        f"{EFFECTIVENESS:.3g}, the largest of Table 5)",
-    )
-    limits.add_argument(
-        "--require", action="append", default=[], metavar="G1,G2", help="guidelines of which it may break none"
-    )
-    limits.add_argument("--batch", type=size, default=1, metavar="N", help="images of a run (default: 1)")
-    _add_space(parser)
-    _add_engine(parser)
-    output = parser.add_argument_group("output")
-    output.add_argument("-o", "--output", metavar="DESIGN.json", help="write the best design to this file")
-    output.add_argument(
-        "--format", choices=("text", "json"), default="text", help="of what is printed; text is the default"
-    )
-    output.add_argument("--top", type=size, default=5, metavar="N", help="designs that are told (default: 5)")
-    output.add_argument(
-        "--plot",
-        metavar="FILE",
-        help="also draw fronts and history: a file that ends in .svg or .png (needs matplotlib)",
-    )
-    output.add_argument("--pareto", action="store_true", help="tell the whole front of capacity and latency too")
-
-
-def _add_space(parser: argparse.ArgumentParser) -> None:
-    space = parser.add_argument_group("space")
-    space.add_argument(
-        "--capacity",
-        default=DEFAULT,
-        metavar="NAME",
-        help=f"what stands in for accuracy: {', '.join(NAMES)}, or your own module:function (default: {DEFAULT})",
-    )
-    space.add_argument(
-        "--space",
-        action="append",
-        default=[],
-        metavar="GENE=OPTIONS",
-        help="other options than usual, as numbers with commas or from:to:step: channels2 ratio2 units2 kernel2 se2 "
-        "(and 3, 4, or without a number for all stages), stem, head, resolution, residual, act; may be given again",
-    )
-    space.add_argument(
-        "--step",
-        type=size,
-        metavar="N",
-        help="channels of a branch are multiples of it (default: what fills the platforms' vectors)",
-    )
-    space.add_argument("--classes", type=size, default=1000, metavar="N", help="that the network tells apart")
-
-
-def _add_engine(parser: argparse.ArgumentParser) -> None:
-    engine = parser.add_argument_group("engine")
-    engine.add_argument(
-        "--engine",
-        choices=_ENGINES,
-        help="exact proves its optimum and is the default; optuna samples, for a capacity that is no sum over a "
-        "network, or over several machines: the default with one of the options below",
-    )
-    engine.add_argument("--trials", type=size, metavar="N", help=f"optuna: designs to try (default: {TRIALS})")
-    engine.add_argument("--sampler", choices=_SAMPLERS, help="optuna: tpe is the default")
-    engine.add_argument("--seed", type=int, default=0, metavar="S", help="optuna: the same seed gives the same result")
-    engine.add_argument(
-        "--storage",
-        metavar="URL",
-        help="optuna: where trials are kept, so that the same command goes on, and on other machines joins: "
-        "journal:FILE, sqlite:///FILE or postgresql://...",
-    )
-    engine.add_argument(
-        "--study", metavar="NAME", help="optuna: its name in the storage (default: one for these settings)"
-    )
-    engine.add_argument("--workers", type=size, metavar="N", help="optuna: processes on this machine (default: 1)")
 
 
 def run(options: argparse.Namespace) -> int:
     """Search, print, and write the best design; gives the exit status."""
     question = _question(options)
     _check_outputs(options)
-    started = time.perf_counter()
-    with busy("Searching"):
-        result = _searched(options, question)
-        seconds = time.perf_counter() - started
-        if not result.best:
-            raise UsageError(_infeasible(question))
-        outcome = _outcome(options, question, result, seconds)
+    rounds: tuple[Round, ...] = ()
+    if options.refine is None:
+        result, seconds = _searched(options, question)
+    else:
+        question, result, seconds, rounds = _refined(options, question)
+    with busy("Comparing with Table 5"):
+        outcome = _outcome(question, result, seconds, rounds)
     if options.output:
         record = design_record(result.best[0], question.evaluator.capacity.name, search=_provenance(options, outcome))
         write(json.dumps(record, indent=1, ensure_ascii=False) + "\n", options.output)
@@ -175,11 +72,15 @@ class _Question:
     required: tuple[str, ...]
 
 
-def _question(options: argparse.Namespace) -> _Question:
-    """What is to be found. Raises UsageError for options that name nothing, and for a space without designs."""
+def _question(options: argparse.Namespace, instead: Platform | None = None) -> _Question:
+    """What is to be found. instead: takes the place of the platform of its id.
+
+    Raises UsageError for options that name nothing, and for a space without designs.
+    """
     named = resolve(options.platform)
     budgets = budgets_of(budget_limits(options), named)
     platforms = resolve([*(platform for platform, _ in budgets), *named])
+    platforms = tuple(instead if instead and one.id == instead.id else one for one in platforms)
     if not platforms and options.max_params is None and options.max_mult_adds is None:
         raise UsageError("nothing limits the design; give --budget PLATFORM=3ms, or --max-params or --max-mult-adds")
     capacity = capacity_of(options.capacity)
@@ -210,29 +111,100 @@ def _space(options: argparse.Namespace, platforms: Sequence[Platform]) -> Space:
     return default_space(step, classes=options.classes, options=genes)
 
 
-def _searched(options: argparse.Namespace, question: _Question) -> Result:
-    if _engine(options, question.evaluator.capacity) == "exact":
-        return _exact(question, options.top, options.pareto)
+def _searched(options: argparse.Namespace, question: _Question) -> tuple[Result, float]:
+    """What the engine finds, and how long that took. Raises UsageError where nothing keeps the limits."""
+    engine = _engine(options, question.evaluator.capacity)
+    started = time.perf_counter()
+    if engine == "exact":
+        with busy("Searching"):
+            result = _exact(question, options.top, options.pareto)
+    else:
+        result = _sampled(options, question)
+    if not result.best:
+        raise UsageError(_infeasible(question))
+    return result, time.perf_counter() - started
+
+
+def _sampled(options: argparse.Namespace, question: _Question) -> Result:
     from search.optuna_engine import optuna_search
 
-    return optuna_search(
-        question.evaluator,
-        question.limits,
-        trials=options.trials or TRIALS,
-        seed=options.seed,
-        sampler=options.sampler or "tpe",
-        pareto=options.pareto,
-        storage=options.storage,
-        name=options.study,
-        workers=options.workers or 1,
-        top=options.top,
-        require=_required(question),
-    )
+    evaluator = question.evaluator
+    trials = options.trials or TRIALS
+    measured = _measured(options, question)
+    with trials_bar(trials, evaluator.capacity.shown) as show:
+        return optuna_search(
+            evaluator,
+            question.limits,
+            trials=trials,
+            seed=options.seed,
+            sampler=options.sampler or "tpe",
+            pareto=options.pareto,
+            storage=options.storage,
+            name=options.study,
+            workers=options.workers or 1,
+            top=options.top,
+            require=_required(question),
+            measure=None if measured is None else _measurer(measured, options.batch),
+            measured_platform=None if measured is None else measured.id,
+            settings={"the required guidelines": list(question.required)},
+            progress=show,
+            notice=lambda sentence: print(f"costmodel: {sentence}", file=sys.stderr),
+        )
+
+
+def _measured(options: argparse.Namespace, question: _Question) -> Platform | None:
+    """The platform whose latencies are measured; None where all are predicted."""
+    if options.objective_latency == "predicted":
+        if options.backend is not None:
+            raise UsageError(f"--backend {options.backend}: nothing is measured; add --objective-latency measured")
+        return None
+    if options.backend is None:
+        raise UsageError(f"--objective-latency measured: give --backend {' or '.join(BACKENDS)}")
+    fitting = [one for one in question.evaluator.platforms if one.runtime == options.backend]
+    if len(fitting) != 1:
+        found = "none" if not fitting else " and ".join(one.id for one in fitting)
+        raise UsageError(f"--backend {options.backend}: one platform of --budget and -p is measured by it, not {found}")
+    return fitting[0]
+
+
+def _measurer(platform: Platform, batch: int) -> Callable[[Design], float]:
+    from search.verify import measurer
+
+    return measurer(platform, batch=batch)
+
+
+def _refined(options: argparse.Namespace, question: _Question) -> tuple[_Question, Result, float, tuple[Round, ...]]:
+    """Search, measure and calibrate in rounds; the question of the last one, with the platform as it was then."""
+    from search.refine import refine
+
+    if options.data is None:
+        raise UsageError(f"--refine {options.refine}: give --data DATA.csv, what the platform was calibrated from")
+    measurable = [one for one in question.evaluator.platforms if one.runtime in BACKENDS]
+    if len(measurable) != 1:
+        found = " and ".join(one.id for one in measurable) or "none"
+        raise UsageError(f"--refine: one platform of --budget and -p is measured here, not {found}")
+    took = 0.0
+
+    def search(platform: Platform) -> Result:
+        nonlocal question, took
+        question = _question(options, platform)
+        result, seconds = _searched(options, question)
+        took += seconds
+        return result
+
+    def show(done: Round) -> None:
+        print(f"costmodel: {refined_line(done)}", file=sys.stderr)
+
+    done = refine(search, measurable[0], Path(options.data), options.refine, batch=options.batch, show=show)
+    if done.profile is not None:
+        print(f"costmodel: wrote {done.data} and {done.profile}, the platform as it is now", file=sys.stderr)
+    return question, done.result, took, done.rounds
 
 
 def _engine(options: argparse.Namespace, capacity: Capacity) -> str:
     """exact unless something asks for optuna. Raises UsageError where an option of optuna's meets exact."""
-    own = [name for name in ("trials", "sampler", "storage", "study", "workers") if getattr(options, name) is not None]
+    own = [name for name in ("trials", "sampler", "storage", "study", "workers", "backend") if getattr(options, name)]
+    own += ["objective-latency"] if options.objective_latency != "predicted" else []
     if options.engine == "exact" and own:
         raise UsageError(f"--engine exact: --{own[0]} is an option of optuna's; leave one of the two out")
     return options.engine or ("optuna" if own or capacity.amount is None else "exact")
@@ -256,7 +228,7 @@ def _exact(question: _Question, top: int, wants_front: bool) -> Result:
     return replace(result, front=candidates(evaluator, pareto(evaluator, evaluator.platforms[0].id, limits)))
 
 
-def _outcome(options: argparse.Namespace, question: _Question, result: Result, seconds: float) -> Outcome:
+def _outcome(question: _Question, result: Result, seconds: float, rounds: tuple[Round, ...]) -> Outcome:
     evaluator, limits = question.evaluator, question.limits
     known = standards(evaluator)
     found = fronts(evaluator, limits)
@@ -270,6 +242,7 @@ def _outcome(options: argparse.Namespace, question: _Question, result: Result, s
         gains(evaluator, known, found),
         _findings(result.best[0], evaluator.platforms),
         seconds,
+        rounds,
     )
 
 
@@ -356,25 +329,3 @@ def _check_outputs(options: argparse.Namespace) -> None:
             raise UsageError(f"{option} {path}: cannot be written (no such folder, or no file); give another file")
     if options.plot is not None and Path(options.plot).suffix.lower() not in PICTURES:
         raise UsageError(f"--plot {options.plot}: its ending is not known; end it in {' or '.join(PICTURES)}")
-
-
-def _share(text: str) -> float:
-    if not re.fullmatch(r"0?[.][0-9]{1,4}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a share; give a number between 0 and 1, such as 0.9")
-    return float(text)
-
-
-def _count(text: str) -> int:
-    fits = _COUNT.fullmatch(text)
-    number = round(float(fits[1]) * _TIMES[fits[2]]) if fits else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a count; give a number, such as 2300000 or 2.3M")
-    return number
-
-
-def _bound(text: str) -> float | None:
-    if text == "none":
-        return None
-    if not re.fullmatch(r"[0-9]{0,6}[.]?[0-9]{1,6}", text) or float(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no bound; give a number above 0, or none")
-    return float(text)

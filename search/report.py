@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -20,6 +20,9 @@ from search.evaluate import Evaluator
 from search.limits import Limits
 from search.result import Candidate, Result, design_record
 
+if TYPE_CHECKING:
+    from search.refine import Round
+
 SCHEMA = "costmodel.search/1"
 
 _USUAL = Design(1, (Stage(4, 2, 1),) * 3, 1)  # fields that are as here go without saying
@@ -31,7 +34,7 @@ class Outcome:
 
     result: of the engine. optimum: the exact engine's best for the same question, where it can be had and the engine
     was another. standards: the widths of Table 5. gains: they beside the fronts. findings: one line on what guidelines
-    the best breaks. seconds: that the engine took.
+    the best breaks. seconds: that the engine took. rounds: of refining.
     """
 
     evaluator: Evaluator
@@ -43,6 +46,7 @@ class Outcome:
     gains: tuple[Gain, ...]
     findings: str
     seconds: float
+    rounds: tuple[Round, ...] = ()
 
 
 def render_text(outcome: Outcome, width: int | None, color: bool) -> str:
@@ -77,6 +81,7 @@ def render_json(outcome: Outcome) -> str:
         "table5": [{"width": width, **design_record(one, name)} for width, one in outcome.standards.items()],
         "gains": [_gain_record(gain) for gain in outcome.gains],
         "findings": outcome.findings,
+        "refined": [_round_record(one) for one in outcome.rounds],
     }
     return json.dumps(record, indent=1, ensure_ascii=False) + "\n"
 
@@ -90,6 +95,32 @@ def _gain_record(gain: Gain) -> dict[str, Any]:
         "capacity_at_latency": gain.at_latency,
         "latency_ms_at_capacity": None if gain.at_capacity is None else gain.at_capacity * 1e3,
     }
+
+
+def _round_record(one: Round) -> dict[str, Any]:
+    return {
+        "round": one.number,
+        "drift": one.drift,
+        "agrees": one.agrees,
+        "designs": [
+            {
+                "network": trial.design.reference,
+                **estimate_record(trial.predicted),
+                "measured_ms": trial.seconds * 1e3,
+                "agrees": trial.agrees,
+            }
+            for trial in one.trials
+        ],
+    }
+
+
+def refined_line(one: Round) -> str:
+    """What a round of refining brought, in one line."""
+    agreeing = sum(trial.agrees for trial in one.trials)
+    return (
+        f"round {one.number}: prediction and clock agree on {agreeing} of the best {len(one.trials)}, mean error "
+        f"{100 * one.error:.1f} %"
+    )
 
 
 def _gap(outcome: Outcome) -> float | None:
@@ -111,6 +142,7 @@ def _head(outcome: Outcome) -> list[str]:
         lines.append(f"          kept by the upper end of the interval that holds {evaluator.coverage:g} of latencies")
     lines.append(f"Capacity  {evaluator.capacity.name}, no accuracy: docs/capacity.md says what it is worth")
     lines.append(f"Space     {short(evaluator.space.size).replace(' ', '')} designs")
+    lines += [f"Refined   {refined_line(one)}" for one in outcome.rounds]
     proof = "proven best" if result.proven else _gap_text(outcome)
     lines.append(
         f"Engine    {result.engine}: {proof}; {exact(result.examined)} designs priced in {outcome.seconds:.1f} s"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from costmodel.analysis import analyze
 from costmodel.guidelines import Severity, chosen
@@ -10,16 +11,23 @@ from costmodel.platforms import Platform
 from search.design import Design
 
 
-def breaches(guidelines: Sequence[str], platforms: Sequence[Platform]) -> Callable[[Design], int]:
-    """How many findings of these guidelines a design has, warnings and errors, on any of the platforms.
+@dataclass(frozen=True)
+class Breaches:
+    """Counts how many warnings and errors of some guidelines a design has, on any of the platforms.
 
-    As `costmodel check` with its usual options finds them: a warning saves 2 % of the time or more.
-    Raises UsageError for a guideline that there is not.
+    As `costmodel check` with its usual options finds them: a warning saves 2 % of the time or more. It can be sent to
+    another process.
     """
-    rules = tuple(rule.id for rule in chosen(list(guidelines)))
 
-    def count(design: Design) -> int:
-        review = analyze(design.reference, platform=platforms).check(select=rules)
+    rules: tuple[str, ...]
+    platforms: tuple[Platform, ...]
+
+    def __call__(self, design: Design) -> int:
+        """The number of findings."""
+        review = analyze(design.reference, platform=self.platforms).check(select=self.rules)
         return sum(finding.severity.rank <= Severity.WARNING.rank for finding in review.findings)
 
-    return count
+
+def breaches(guidelines: Sequence[str], platforms: Sequence[Platform]) -> Breaches:
+    """What counts the findings of these guidelines. Raises UsageError for a guideline that there is not."""
+    return Breaches(tuple(rule.id for rule in chosen(list(guidelines))), tuple(platforms))
