@@ -135,6 +135,33 @@ def test_a_picture_of_fronts(capsys, tmp_path, ending):
         assert content.startswith(b"\x89PNG")
 
 
+def test_optuna_says_how_far_it_stays_below_the_optimum(capsys):
+    words = ("--budget", "snapdragon810=40ms", "--budget", "gtx1080ti=1.1ms")
+    optimum = json.loads(searched(capsys, *words, "--format", "json").out)["best"][0]["capacity"]
+    sampled = (*words, "--engine", "optuna", "--trials", "40", "--seed", "3")
+    record = json.loads(searched(capsys, *sampled, "--format", "json").out)
+    assert (record["engine"], record["proven"]) == ("optuna", False)
+    assert record["gap"] == pytest.approx(1 - record["best"][0]["capacity"] / optimum)
+    assert 0 <= record["gap"] < 0.2
+    again = json.loads(searched(capsys, *sampled, "--format", "json").out)
+    assert again["best"] == record["best"]
+    text = searched(capsys, *sampled).out
+    assert re.search(r"^Engine    optuna: [0-9.]+ % below the exact optimum \([0-9,]+\); ", text, re.M)
+
+
+def test_optuna_gives_fronts_over_several_platforms(capsys, tmp_path):
+    words = ("--budget", "snapdragon810=60ms", "--budget", "gtx1080ti=2ms", "--trials", "40", "--pareto")
+    record = json.loads(searched(capsys, *words, "--format", "json", "--plot", str(tmp_path / "front.svg")).out)
+    points = [
+        (one["predicted"][ARM]["latency_ms"], one["predicted"][GPU]["latency_ms"], -one["capacity"])
+        for one in record["front"]
+    ]
+    assert len(points) > 2
+    for one in points:
+        assert not any(other != one and all(a <= b for a, b in zip(other, one, strict=True)) for other in points)
+    assert (tmp_path / "front.svg").stat().st_size > 1000
+
+
 def test_batch_and_platforms_without_a_budget(capsys):
     words = ("--budget", "snapdragon810=400ms", "-p", "gtx1080ti", "--batch", "4", "--format", "json")
     best = json.loads(searched(capsys, *words).out)["best"][0]
@@ -179,6 +206,17 @@ def test_limits_that_nothing_keeps_together_are_refused(capsys):
         (["--budget", "epyc=9ms", "--require", "G7"], "G7"),
         (["--max-params", "3M", "--require", "G1"], "give --budget or -p"),
         (["--budget", "epyc=9ms", "--engine", "exact", "--trials", "10"], "--trials is an option of optuna's"),
+        (["--budget", "epyc=9ms", "--engine", "exact", "--objective-latency", "measured"], "is an option of optuna's"),
+        (["--budget", "epyc=9ms", "--objective-latency", "measured"], "give --backend onnxruntime or torch"),
+        (["--budget", "epyc=9ms", "--backend", "torch"], "add --objective-latency measured"),
+        (
+            ["--budget", "snapdragon810=90ms", "--objective-latency", "measured", "--backend", "onnxruntime"],
+            "one platform of --budget and -p is measured by it, not none",
+        ),
+        (["--budget", "epyc=9ms", "--refine", "2"], "give --data DATA.csv"),
+        (["--budget", "gtx1080ti=9ms", "--refine", "2", "--data", "x.csv"], "measured here, not none"),
+        (["--budget", "epyc=9ms", "--refine", "2", "--data", "missing.csv"], "missing.csv"),
+        (["--budget", "epyc=9ms", "--storage", "mysql://nowhere", "--trials", "2"], "mysql"),
         (["--budget", "epyc=9ms", "--max-effectiveness", "0.0001"], "give a larger --max-effectiveness"),
         (["--budget", "epyc=9ms", "-o", "no/such/folder/design.json"], "no such folder"),
         (["--budget", "epyc=9ms", "--plot", "front.gif"], "end it in .svg or .png"),
