@@ -13,7 +13,7 @@ from costmodel.cli.output import terminal_width, use_color, write
 from costmodel.cli.progress import busy
 from costmodel.errors import UsageError
 from costmodel.platforms import Platform, find, platforms
-from costmodel.predictor import COVERAGE, Estimate
+from costmodel.predictor import COVERAGE, Estimate, quantile_of
 from costmodel.report.latency import interval
 from costmodel.report.numbers import short, short_bytes
 from costmodel.writing import write_whole
@@ -54,6 +54,7 @@ def run(options: argparse.Namespace) -> int:
     record = read_record(options.design)
     design = Design.from_dict(record["design"], options.design)
     lines = list(_summary(options.design, record, design))
+    proof = _proof(options, record, design) if options.verify else None
     outputs = {name: path for name, path in (("--onnx", options.onnx), ("--torch", options.torch)) if path is not None}
     if outputs:
         _check_size(options.design, design)
@@ -62,39 +63,47 @@ def run(options: argparse.Namespace) -> int:
         for name, path in outputs.items():
             _write(name, path, contents[name])
             lines.append(f"{path}: written, {short_bytes(len(contents[name]))}")
-    elif not options.verify:
+    elif not proof:
         lines.append("nothing written; --onnx FILE writes an ONNX model, --torch FILE the weights for PyTorch")
     write("".join(f"{line}\n" for line in lines), None)
-    if options.verify:
-        write(f"\n{_proof(options, record, design)}", None)
+    if proof:
+        write(f"\n{proof()}", None)
     return 0
 
 
-def _proof(options: argparse.Namespace, record: dict[str, Any], design: Design) -> str:
-    """The design measured beside what is predicted of it, as text."""
+def _proof(options: argparse.Namespace, record: dict[str, Any], design: Design) -> Callable[[], str]:
+    """What measures the design beside its prediction and gives that as text. Raises UsageError for what cannot be."""
     from search.verify import backend_named, backend_of, verify
     from search.verify_report import render_text
 
     platform = find(options.platform) if options.platform else _measurable(options.verify, record)
     if platform is not None and platform.runtime != options.verify:
         raise UsageError(
-            f"-p {options.platform}: it is of {platform.runtime}, and --verify measures {options.verify}; give a platform "
-            "of that"
+            f"-p {options.platform}: it is of {platform.runtime}, and --verify measures {options.verify}; give a "
+            "platform of that"
         )
     threads = options.threads or (1 if platform is None else platform.threads)
     if platform is not None and platform.threads != threads:
         raise UsageError(f"--threads {threads}: {platform.id} has {platform.threads}; leave --threads out")
     _check_size(options.design, design)
     backend = backend_named(options.verify, threads) if platform is None else backend_of(platform)
-    with busy("Measuring"):
-        found = verify(design, platform, backend=backend, threads=threads)
-    return render_text(found, terminal_width(), use_color())
+    known = _predicted(options.design, record)
+    coverage = known[platform.id].coverage if platform is not None and platform.id in known else COVERAGE
+    if platform is not None:
+        quantile_of(platform, coverage)  # one that the profile does not have
+
+    def measure() -> str:
+        with busy("Measuring"):
+            found = verify(design, platform, backend=backend, threads=threads, coverage=coverage)
+        return render_text(found, terminal_width(), use_color())
+
+    return measure
 
 
 def _measurable(backend: str, record: dict[str, Any]) -> Platform | None:
     """The one platform of a design file that a backend's measurements are of; None where there is none, or several."""
-    known = platforms()
-    found = [known[name] for name in record.get("predicted", {}) if name in known and known[name].runtime == backend]
+    predicted, shipped = record.get("predicted", {}), platforms()
+    found = [platform for name in predicted if name in shipped and (platform := find(name)).runtime == backend]
     return found[0] if len(found) == 1 else None
 
 

@@ -18,7 +18,8 @@ from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter
 
-from calibration.measure.backend import Backend, Ready, RefusedError
+from calibration.measure.backend import Backend as Backend  # of whoever is to measure
+from calibration.measure.backend import Ready, RefusedError
 from calibration.measure.campaign import ANEW, REFERENCE, Item, Show, measure
 from calibration.measure.machine import machine
 from calibration.measure.onnxruntime import OnnxRuntime
@@ -26,7 +27,7 @@ from calibration.measure.store import Store
 from calibration.measure.timing import RULES, Clock, Rules, fastest, mean
 from calibration.measure.torch import Torch
 from calibration.measure.visits import by_item, floor, is_calm, low, usual_reference
-from calibration.measure.visits import measured as summed_up
+from calibration.measure.visits import measured as known_of
 from costmodel import zoo
 from costmodel.errors import UsageError
 from costmodel.platforms import Platform
@@ -39,12 +40,6 @@ BACKENDS: dict[str, Callable[[int, int], Backend]] = {  # by threads and seed
     "torch": lambda threads, seed: Torch("cpu", threads, seed=seed),
 }
 BUDGET = 60.0  # seconds
-
-_WRITTEN = "written as ONNX from the design, with random weights, since torch is not installed"
-_ORIGINS = {
-    "onnxruntime": "built in PyTorch, written as ONNX with its weights" if find_spec("torch") else _WRITTEN,
-    "torch": "each operator one call of PyTorch, with random weights",
-}
 
 Subject = Design | str  # a design; zoo:NAME[,key=value...]; the path of a .onnx file
 
@@ -125,7 +120,7 @@ def _results(store: Store) -> dict[str, Measured]:
     usual, seen, repeatability = usual_reference(store.visits), by_item(store.visits), floor(store.visits)
     result = {}
     for network, visits in seen.items():
-        one = summed_up(visits, usual)
+        one = known_of(visits, usual)
         rounds = tuple(visit.best if is_calm(visit, usual) else None for visit in visits)
         result[network] = Measured(network, one.latency, one.spread, rounds, repeatability)
     return result
@@ -155,8 +150,8 @@ def backend_of(platform: Platform, seed: int = 0) -> Backend:
     """What measures a platform's latencies here. Raises UsageError where nothing here can be what it is."""
     if platform.runtime not in BACKENDS or platform.precision != "fp32" or platform.threads < 1:
         raise UsageError(
-            f"{platform.id}: it cannot be measured here; a CPU with {' or '.join(BACKENDS)} in fp32 can: give a profile "
-            "of one, such as costmodel measure and calibrate make of this machine"
+            f"{platform.id}: it cannot be measured here, which takes a CPU with {' or '.join(BACKENDS)} in fp32; give "
+            "a profile of this machine (costmodel measure, costmodel calibrate)"
         )
     backend = backend_named(platform.runtime, platform.threads, seed)
     profile, here = platform.machine.blocks, backend.blocks
@@ -253,7 +248,7 @@ def verify(
         list(named.values()), runtime, threads, batch, budget=budget, seed=seed, rules=rules, clock=clock, show=show
     )
     rows = tuple(
-        Row(name, platform and predict(one.graph(batch), platform, coverage=coverage).latency, clocked)
+        Row(name, None if platform is None else predict(one.graph(batch), platform, coverage=coverage).latency, clocked)
         for (name, one), clocked in zip(named.items(), found, strict=True)
     )
     return Verification(
@@ -266,7 +261,7 @@ def verify(
         f"{runtime.name} {runtime.versions.get(runtime.name, '')}".strip(),
         threads,
         batch,
-        _ORIGINS.get(runtime.name, "as its backend makes it"),
+        _origin(runtime),
     )
 
 
@@ -286,61 +281,67 @@ def measurer(
 
     A design takes a second or two. The reference workload runs before and after each of its visits: those that were
     disturbed are repeated, and where the machine has become slower or faster since the first design, by the fastest run
-    of that workload, the seconds are as they would have been then. backend: the platform's own here if None. Raises
-    UsageError for a platform that cannot be measured here; the function does for a design that the runtime refuses.
+    of that workload, the seconds are as they would have been then. It can be sent to another process, which begins
+    anew. backend: the platform's own here if None. Raises UsageError for a platform that cannot be measured here; the
+    function does for a design that the runtime refuses.
     """
-    return _Measurer(backend or backend_of(platform, seed), batch, rules, clock)
+    return _Measurer(platform, batch, seed, rules, clock, backend or backend_of(platform, seed))
 
 
 class _Measurer:
-    def __init__(self, backend: Backend, batch: int, rules: Rules, clock: Clock) -> None:
-        self.backend, self.batch, self.rules, self.clock = backend, batch, rules, clock
-        self.means: list[float] = []  # of the reference workload: it shows what interrupts
-        self.first: float | None = None  # its fastest run, when the first design was measured
-        self.reference = self._prepared(Item(REFERENCE, 1))
+    def __init__(
+        self, platform: Platform, batch: int, seed: int, rules: Rules, clock: Clock, backend: Backend | None = None
+    ) -> None:
+        self._how = (platform, batch, seed, rules, clock)
+        self._batch, self._rules, self._clock = batch, rules, clock
+        self._backend = backend or backend_of(platform, seed)
+        self._means: list[float] = []  # of the reference workload: what interrupts shows in them
+        self._first: float | None = None  # its fastest run, when the first design was measured
+        self._reference: Ready | None = None
+
+    def __reduce__(self) -> tuple[type[_Measurer], tuple[Platform, int, int, Rules, Clock]]:
+        return type(self), self._how
 
     def __call__(self, design: Design) -> float:
-        times, fastest_references, count = [], [], 0
         with tempfile.TemporaryDirectory(prefix="costmodel-") as folder:
-            item = _item(design, self.backend, self.batch, Path(folder))
-            calm = 0
-            while calm < self.rules.visits and count < self.rules.most:
-                if count % ANEW == 0:
-                    ready = self._prepared(item)
-                before = mean(self.reference.run, self.clock, self.rules)
-                time = self._timed(ready, item)
-                reference = fastest(self.reference.run, self.clock, self.rules)[0]
-                after = mean(self.reference.run, self.clock, self.rules)
-                self.means += [before, after]
-                is_undisturbed = is_calm(_Frame(before, after), median(self.means))
-                if is_undisturbed and not calm:  # what came before was disturbed, and does not count
-                    times, fastest_references = [], []
-                if is_undisturbed or not calm:
-                    times.append(time)
-                    fastest_references.append(reference)
-                calm, count = calm + is_undisturbed, count + 1
-        now = median(fastest_references)
-        self.first = self.first or now
-        return low(times) * self.first / now
+            item = _item(design, self._backend, self._batch, Path(folder))
+            try:
+                visits = self._visits(item)
+            except RefusedError as error:
+                name = self._backend.name
+                raise UsageError(f"{clip(item.network)}: {name} does not run it: {clip(str(error))}") from None
+        usual = median(self._means)
+        counting = [one for one in visits if is_calm(one, usual)] or visits
+        now = median(one.reference for one in counting)
+        self._first = self._first or now
+        return low([one.best for one in counting]) * self._first / now
 
-    def _prepared(self, item: Item) -> Ready:
-        try:
-            return self.backend.prepare(item.network, item.path, item.batch)
-        except RefusedError as error:
-            raise self._refused(item, error) from None
-
-    def _timed(self, ready: Ready, item: Item) -> float:
-        try:
-            return fastest(ready.run, self.clock, self.rules)[0]
-        except RefusedError as error:
-            raise self._refused(item, error) from None
-
-    def _refused(self, item: Item, error: RefusedError) -> UsageError:
-        return UsageError(f"{clip(item.network)}: {self.backend.name} does not run it: {clip(str(error))}")
+    def _visits(self, item: Item) -> list[_Timed]:
+        """Visits to a network until enough of them were undisturbed. Raises RefusedError where it does not run."""
+        rules, clock = self._rules, self._clock
+        reference = self._reference = self._reference or self._backend.prepare(REFERENCE, "", 1)
+        visits: list[_Timed] = []
+        while len(visits) < rules.most:
+            if len(visits) % ANEW == 0:
+                ready = self._backend.prepare(item.network, item.path, item.batch)
+            before = mean(reference.run, clock, rules)
+            best, fastest_reference = fastest(ready.run, clock, rules)[0], fastest(reference.run, clock, rules)[0]
+            after = mean(reference.run, clock, rules)
+            self._means += [before, after]
+            visits.append(_Timed(best, fastest_reference, before, after))
+            usual = median(self._means)
+            if sum(is_calm(one, usual) for one in visits) >= rules.visits:
+                break
+        return visits
 
 
 @dataclass(frozen=True)
-class _Frame:
+class _Timed:
+    """A visit. best, reference: the fastest run of the network and of the reference workload; before, after: mean
+    seconds of the latter."""
+
+    best: float
+    reference: float
     before: float
     after: float
 
@@ -356,9 +357,21 @@ def _item(subject: Subject, backend: Backend, batch: int, folder: Path) -> Item:
     return Item(subject, batch, subject)
 
 
+def _builds(backend: Backend) -> bool:
+    """Whether a backend runs a model that is built in PyTorch, and not one that it makes of a design's operators."""
+    return backend.name == "onnxruntime" and find_spec("torch") is not None
+
+
+def _origin(backend: Backend) -> str:
+    if _builds(backend):
+        return "the network built in PyTorch, as an ONNX model with its weights"
+    missing = "; torch is not installed" if backend.name == "onnxruntime" else ""
+    return f"the design's operators as {backend.name} runs them, with random weights{missing}"
+
+
 def _model(design: Design, backend: Backend, batch: int, folder: Path) -> str:
     """The path of the built network's ONNX model; "" where the backend makes its own of the design's operators."""
-    if backend.name != "onnxruntime" or not find_spec("torch"):
+    if not _builds(backend):
         return ""
     from search.exporting import built, onnx_bytes
 
