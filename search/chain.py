@@ -72,6 +72,15 @@ def _repeated(space: Space, stage: int) -> npt.NDArray[np.bool_]:
     return np.array([[width in row[:index] for index, width in enumerate(row)] for row in space.branches(stage)])
 
 
+def without_repeated(space: Space, population: Population) -> Population:
+    """A population without designs whose ratios an earlier one would do for."""
+    kept = np.ones(len(population), bool)
+    for stage in NUMBERS:
+        channels, ratio = (population[:, GENES.index(f"{gene}{stage}")] for gene in ("channels", "ratio"))
+        kept &= ~_repeated(space, stage)[channels, ratio]
+    return population[kept]
+
+
 @dataclass(frozen=True)
 class Staircase:
     """The most capacity of the rest of a chain by its weight, both ascending, and how it goes on: the channels and the

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import shlex
 import sys
 import time
 from collections import Counter
@@ -24,7 +26,7 @@ from search.capacity import Capacity, capacity_of, law_note
 from search.comparison import fronts, gains, standards
 from search.design import Design
 from search.evaluate import Evaluator
-from search.exact import ENUMERABLE, exact, fastest, pareto
+from search.exact import ENUMERABLE, exact, fastest, pareto, smallest
 from search.limits import Limits
 from search.options import BACKENDS, TRIALS
 from search.options import add_arguments as add_arguments
@@ -32,26 +34,28 @@ from search.progress import trials_bar
 from search.report import Outcome, refined_line, render_json, render_text
 from search.requirements import breaches
 from search.result import Candidate, Result, candidates, design_record
-from search.space import STEP, Option, Space, default_space, parse_options
+from search.space import STEP, Option, Population, Space, default_space, parse_options
+from search.tables import MULT_ADDS, PARAMS
 
 if TYPE_CHECKING:
     from search.refine import Round
 
 PICTURES = (".svg", ".png")
 _LARGEST_STEP = 32
+_LONGEST_NAME = 200  # bytes of a file's; 255 are usual, some of them for the name that it is written under first
 
 
 def run(options: argparse.Namespace) -> int:
     """Search, print, and write the best design; gives the exit status."""
-    question = _question(options)
     _check_outputs(options)
+    question = _question(options)
     rounds: tuple[Round, ...] = ()
     if options.refine is None:
         result, seconds = _searched(options, question)
     else:
         question, result, seconds, rounds = _refined(options, question)
     with busy("Comparing with Table 5"):
-        outcome = _outcome(question, result, seconds, rounds)
+        outcome = _outcome(question, result, seconds, rounds, measures=options.objective_latency == "measured")
     if options.output:
         record = design_record(result.best[0], question.evaluator.capacity.name, search=_provenance(options, outcome))
         write(json.dumps(record, indent=1, ensure_ascii=False) + "\n", options.output)
@@ -70,6 +74,7 @@ class _Question:
     evaluator: Evaluator
     limits: Limits
     required: tuple[str, ...]
+    named: tuple[str, ...]  # what the platforms are called on the command line
 
 
 def _question(options: argparse.Namespace, instead: Platform | None = None) -> _Question:
@@ -81,7 +86,7 @@ def _question(options: argparse.Namespace, instead: Platform | None = None) -> _
     budgets = budgets_of(budget_limits(options), named)
     platforms = resolve([*(platform for platform, _ in budgets), *named])
     platforms = tuple(instead if instead and one.id == instead.id else one for one in platforms)
-    if not platforms and options.max_params is None and options.max_mult_adds is None:
+    if not (budgets or options.max_params or options.max_mult_adds or (platforms and options.pareto)):
         raise UsageError("nothing limits the design; give --budget PLATFORM=3ms, or --max-params or --max-mult-adds")
     capacity = capacity_of(options.capacity)
     space = _space(options, platforms)
@@ -95,7 +100,8 @@ def _question(options: argparse.Namespace, instead: Platform | None = None) -> _
     required = tuple(name.strip() for entry in options.require for name in entry.split(","))
     if required and not platforms:
         raise UsageError("--require: a guideline is broken on a platform; give --budget or -p")
-    return _Question(evaluator, limits, required)
+    called = (*budget_limits(options), *options.platform)
+    return _Question(evaluator, limits, required, tuple(dict.fromkeys(called)))
 
 
 def _space(options: argparse.Namespace, platforms: Sequence[Platform]) -> Space:
@@ -218,17 +224,20 @@ def _exact(question: _Question, top: int, wants_front: bool) -> Result:
     evaluator, limits = question.evaluator, question.limits
     count = _required(question)
     accept = None if count is None else lambda design: count(design) == 0
-    result = exact(evaluator, limits, top=top, accept=accept)
-    if not wants_front:
-        return result
-    if len(evaluator.platforms) != 1 or evaluator.capacity.amount is None:
+    if wants_front and (len(evaluator.platforms) != 1 or evaluator.capacity.amount is None):
         raise UsageError(
             "--pareto: the exact front is of one platform and a capacity that is a sum; add --engine optuna"
         )
+    result = exact(evaluator, limits, top=top, accept=accept)
+    if not wants_front or not result.best:
+        return result
     return replace(result, front=candidates(evaluator, pareto(evaluator, evaluator.platforms[0].id, limits)))
 
 
-def _outcome(question: _Question, result: Result, seconds: float, rounds: tuple[Round, ...]) -> Outcome:
+def _outcome(
+    question: _Question, result: Result, seconds: float, rounds: tuple[Round, ...], *, measures: bool
+) -> Outcome:
+    """measures: whether designs were held to what was measured; the best by prediction is no optimum then."""
     evaluator, limits = question.evaluator, question.limits
     known = standards(evaluator)
     found = fronts(evaluator, limits)
@@ -236,11 +245,11 @@ def _outcome(question: _Question, result: Result, seconds: float, rounds: tuple[
         evaluator,
         limits,
         result,
-        None if result.proven else _optimum(question),
+        None if result.proven or measures else _optimum(question),
         known,
         found,
         gains(evaluator, known, found),
-        _findings(result.best[0], evaluator.platforms),
+        _findings(result.best[0], evaluator.platforms, question.named),
         seconds,
         rounds,
     )
@@ -256,27 +265,44 @@ def _optimum(question: _Question) -> Candidate | None:
 
 
 def _infeasible(question: _Question) -> str:
-    """Why nothing was found: which limit no design keeps, and what the fastest design takes."""
-    evaluator, limits = question.evaluator, question.limits
-    reasons = []
+    """Why nothing was found: a limit that no design keeps, and what the fastest or the smallest has."""
+    space, platforms, limits = question.evaluator.space, question.evaluator.platforms, question.limits
+    additive = capacity_of("params")  # the question's own may take a training run to tell
+    batch, coverage = question.evaluator.batch, question.evaluator.coverage
+    plain = Evaluator(space, platforms, additive, batch=batch, coverage=coverage)
+    smaller = "or a space with smaller designs (--space resolution=160)"
+    if smallest(plain, PARAMS, limits) is None:
+        return f"no design has an effectiveness of at most {limits.effectiveness:g}; give a larger --max-effectiveness"
     for platform, seconds in limits.budgets.items():
-        quickest = fastest(evaluator, platform, limits)
-        if quickest is None:
+        if not exact(plain, Limits({platform: seconds}, effectiveness=limits.effectiveness), top=1).best:
+            latency = candidates(plain, _some(fastest(plain, platform, limits)))[0].latency[platform]
             return (
-                f"no design has an effectiveness of at most {limits.effectiveness:g}; give a larger --max-effectiveness"
-            )
-        latency = candidates(evaluator, quickest)[0].latency[platform]
-        if latency.high > seconds:
-            reasons.append(
                 f"{platform}: no design keeps {seconds * 1e3:g} ms; the fastest of the space takes "
-                f"{latency.seconds * 1e3:.3g} ms, and {latency.high * 1e3:.3g} ms at the upper end of its interval"
+                f"{latency.seconds * 1e3:.3g} ms, and {latency.high * 1e3:.3g} ms at the upper end of its interval; "
+                f"give a larger budget, {smaller}"
             )
-    why = reasons[0] if reasons else "no design keeps all of these limits at once"
-    return f"{why}; give a larger budget, or a space with smaller designs (--space resolution=160)"
+    for option, column, limit in (
+        ("--max-params", PARAMS, limits.max_params),
+        ("--max-mult-adds", MULT_ADDS, limits.max_mult_adds),
+    ):
+        least = int(plain.rows(_some(smallest(plain, column, limits)))[0][0, column])
+        if limit is not None and least > limit:
+            return (
+                f"{option} {limit:,}: no design has so few; the smallest of the space has {least:,}; give a larger "
+                f"limit, {smaller}"
+            )
+    if question.required and exact(plain, limits, top=1).best:
+        return f"all designs that keep the limits break {', '.join(question.required)}; drop --require, or raise limits"
+    return f"no design keeps all of these limits at once; raise one of them, or give {smaller.removeprefix('or ')}"
 
 
-def _findings(best: Candidate, platforms: Sequence[Platform]) -> str:
-    """One line on what guidelines the best design breaks, as `costmodel check` says."""
+def _some(population: Population | None) -> Population:
+    assert population is not None  # some design keeps the effectiveness
+    return population
+
+
+def _findings(best: Candidate, platforms: Sequence[Platform], named: Sequence[str]) -> str:
+    """One line on what guidelines the best design breaks, as `costmodel check` says on the platforms, `named` so."""
     reference = best.design.reference
     if not platforms:
         return f"Network   {reference}"
@@ -284,7 +310,8 @@ def _findings(best: Candidate, platforms: Sequence[Platform]) -> str:
     count = Counter(finding.severity.value for finding in found)
     words = [f"{number} {level}{'s' * (number > 1)}" for level, number in count.items()]
     rules = ", ".join(sorted({finding.guideline for finding in found}))
-    return f"Findings  {' and '.join(words) or 'none'}{f' ({rules})' if rules else ''}: costmodel check {reference}"
+    command = shlex.join(["costmodel", "check", reference, *(word for name in named for word in ("-p", name))])
+    return f"Findings  {' and '.join(words) or 'none'}{f' ({rules})' if rules else ''}: {command}"
 
 
 def _provenance(options: argparse.Namespace, outcome: Outcome) -> dict[str, Any]:
@@ -324,8 +351,20 @@ def _plot(outcome: Outcome, path: str) -> None:
 
 def _check_outputs(options: argparse.Namespace) -> None:
     """Refuse files that could not be written before the search begins."""
+    taken: dict[str, str] = {}
     for option, path in (("-o", options.output), ("--plot", options.plot)):
-        if path is not None and (Path(path).is_dir() or not Path(path).resolve().parent.is_dir()):
-            raise UsageError(f"{option} {path}: cannot be written (no such folder, or no file); give another file")
-    if options.plot is not None and Path(options.plot).suffix.lower() not in PICTURES:
+        if path is None:
+            continue
+        if path == "" or os.path.isdir(path):
+            raise UsageError(f"{option} {path}: is no file; give the path of one to write")
+        if os.path.exists(path) and not os.path.isfile(path):  # a pipe or a device
+            continue
+        folder, name = os.path.split(os.path.realpath(path))
+        if not os.path.isdir(folder):
+            raise UsageError(f"{option} {path}: there is no folder {folder}; make it, or give another file")
+        if not os.access(folder, os.W_OK) or len(os.fsencode(name)) > _LONGEST_NAME:
+            raise UsageError(f"{option} {path}: cannot be written there; give another file")
+        if taken.setdefault(os.path.join(folder, name), option) != option:
+            raise UsageError(f"{option} {path}: is -o's own file; give another")
+    if options.plot is not None and os.path.splitext(options.plot)[1].lower() not in PICTURES:
         raise UsageError(f"--plot {options.plot}: its ending is not known; end it in {' or '.join(PICTURES)}")

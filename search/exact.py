@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from costmodel.errors import UsageError
-from search.chain import Boundary, Chain, Numbers, chain, follow, staircases
+from search.chain import Boundary, Chain, Numbers, chain, follow, staircases, without_repeated
 from search.design import Design
 from search.evaluate import Evaluator
 from search.limits import Limits
@@ -47,7 +47,7 @@ def exact(evaluator: Evaluator, limits: Limits, *, top: int = 10, accept: Accept
         _enumerate(evaluator, limits, found)
     else:
         _Branches(evaluator, limits, found).search()
-    best = candidates(evaluator, found.population) if len(found.population) else ()
+    best = candidates(evaluator, found.population, found.capacity) if len(found.population) else ()
     return Result("exact", best, (), True, found.examined, tuple(found.history))
 
 
@@ -56,7 +56,18 @@ def fastest(evaluator: Evaluator, platform: str, limits: Limits) -> Population |
 
     limits: only their effectiveness counts. None where no design keeps that.
     """
-    pieces, stairs = _by_time(evaluator, platform, limits)
+    return _lightest(*_by(evaluator, _columns(evaluator, platform), limits))
+
+
+def smallest(evaluator: Evaluator, column: int, limits: Limits) -> Population | None:
+    """The one design, (1, genes), of which there is least in a column of the tables, such as PARAMS or MULT_ADDS.
+
+    limits and None as of `fastest`.
+    """
+    return _lightest(*_by(evaluator, [column], limits))
+
+
+def _lightest(pieces: Chain, stairs: Sequence[Boundary]) -> Population | None:
     ends = [(boundary[0].weight[0], whole) for whole, boundary in enumerate(stairs[0]) if len(boundary[0].weight)]
     if not ends:
         return None
@@ -69,7 +80,7 @@ def pareto(evaluator: Evaluator, platform: str, limits: Limits) -> Population:
 
     By the predicted latency itself, not by its interval's end. limits: only their effectiveness counts.
     """
-    pieces, stairs = _by_time(evaluator, platform, limits)
+    pieces, stairs = _by(evaluator, _columns(evaluator, platform), limits)
     ends = [(whole, step) for whole, boundary in enumerate(stairs[0]) for step in range(len(boundary[0].weight))]
     if not ends:
         return np.zeros((0, len(GENES)), np.intp)
@@ -83,11 +94,16 @@ def pareto(evaluator: Evaluator, platform: str, limits: Limits) -> Population:
     return pieces.population(np.array([whole for whole, _ in front]), paths)
 
 
-def _by_time(evaluator: Evaluator, platform: str, limits: Limits) -> tuple[Chain, list[Boundary]]:
+def _columns(evaluator: Evaluator, platform: str) -> list[int]:
+    """Those of the tables that add up to the time of kernels and of what is fixed."""
+    one = next(one for one in evaluator.tables.seconds if one.platform.id == platform)
+    return [one.fixed, *one.kinds.values()]
+
+
+def _by(evaluator: Evaluator, columns: Sequence[int], limits: Limits) -> tuple[Chain, list[Boundary]]:
+    """The space as a chain that weighs the sum of some columns, with its staircases."""
     weight = np.zeros((1, evaluator.tables.stem.shape[-1]))
-    for one in evaluator.tables.seconds:
-        if one.platform.id == platform:
-            weight[0, [one.fixed, *one.kinds.values()]] = 1.0
+    weight[0, columns] = 1.0
     pieces = chain(evaluator, limits, weight)
     return pieces, staircases(pieces, 1)
 
@@ -100,13 +116,13 @@ class _Found:
         self.population: Population = np.zeros((0, len(GENES)), np.intp)
         self.examined = 0
         self.history: list[Step] = []
-        self._capacity: Array = np.zeros(0)
+        self.capacity: Array = np.zeros(0)
         self._asked = 0
 
     @property
     def least(self) -> float:
         """What another design must have more capacity than."""
-        return float(self._capacity[-1]) if len(self._capacity) == self.top else -np.inf
+        return float(self.capacity[-1]) if len(self.capacity) == self.top else -np.inf
 
     def add(self, evaluator: Evaluator, limits: Limits, population: Population) -> None:
         """Price whole designs, none of which came before, and keep those that are among the best."""
@@ -122,12 +138,12 @@ class _Found:
         chosen = list(self._accepted(evaluator, population, best_rows(costs, kept, len(population))))
         if not chosen:
             return
-        capacity = np.concatenate([self._capacity, costs.capacity[chosen]])
+        capacity = np.concatenate([self.capacity, costs.capacity[chosen]])
         order = np.argsort(-capacity, kind="stable")[: self.top]
         self.population = np.concatenate([self.population, population[chosen]])[order]
-        self._capacity = capacity[order]
-        if not self.history or self.history[-1].capacity < self._capacity[0]:
-            self.history.append(Step(self.examined, float(self._capacity[0])))
+        self.capacity = capacity[order]
+        if not self.history or self.history[-1].capacity < self.capacity[0]:
+            self.history.append(Step(self.examined, float(self.capacity[0])))
 
     def _accepted(self, evaluator: Evaluator, population: Population, order: Sequence[int]) -> Iterator[int]:
         if self.accept is None:
@@ -148,7 +164,7 @@ class _Found:
 
 
 def _enumerate(evaluator: Evaluator, limits: Limits, found: _Found) -> None:
-    """Price every design of a space."""
+    """Price every design of a space, each once."""
     size, shape = evaluator.space.size, evaluator.space.shape
     if size > ENUMERABLE:
         raise UsageError(
@@ -158,7 +174,7 @@ def _enumerate(evaluator: Evaluator, limits: Limits, found: _Found) -> None:
         )
     for start in range(0, size, _AT_ONCE):
         numbers = np.unravel_index(np.arange(start, min(start + _AT_ONCE, size)), shape)
-        found.add(evaluator, limits, np.column_stack(numbers))
+        found.add(evaluator, limits, without_repeated(evaluator.space, np.column_stack(numbers)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from search.capacity import DEFAULT, EFFECTIVENESS, NAMES
 
 TRIALS = 1000
 BACKENDS = ("onnxruntime", "torch")
+_MOST_TOLD = 1000
 
 _ENGINES = ("exact", "optuna")
 _SAMPLERS = ("tpe", "nsga2")
@@ -72,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     output.add_argument(
         "--format", choices=("text", "json"), default="text", help="of what is printed; text is the default"
     )
-    output.add_argument("--top", type=size, default=5, metavar="N", help="designs that are told (default: 5)")
+    output.add_argument("--top", type=_rank, default=5, metavar="N", help="designs that are told (default: 5)")
     output.add_argument(
         "--plot",
         metavar="FILE",
@@ -135,6 +136,12 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
     )
     engine.add_argument("--backend", choices=BACKENDS, help="what measures (with --objective-latency measured)")
     engine.add_argument("--workers", type=size, metavar="N", help="optuna: processes on this machine (default: 1)")
+
+
+def _rank(text: str) -> int:
+    if (number := size(text)) > _MOST_TOLD:
+        raise argparse.ArgumentTypeError(f"{text} is too many designs to tell; give at most {_MOST_TOLD}")
+    return number
 
 
 def _share(text: str) -> float:

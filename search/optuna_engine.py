@@ -127,7 +127,7 @@ def settings_of(task: Task) -> dict[str, Any]:
 
 def result_of(task: Task, trials: Sequence[FrozenTrial], top: int) -> Result:
     """What a study has found so far. Raises UsageError where no trial keeps the limits."""
-    from search.trials import keeps
+    from search.sampling import keeps
 
     complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
     good = [trial for trial in complete if keeps(trial)]
@@ -146,7 +146,7 @@ def result_of(task: Task, trials: Sequence[FrozenTrial], top: int) -> Result:
 
 
 def _history(complete: Sequence[FrozenTrial]) -> tuple[Step, ...]:
-    from search.trials import keeps
+    from search.sampling import keeps
 
     steps: list[Step] = []
     for count, trial in enumerate(complete, start=1):
@@ -171,7 +171,7 @@ def _candidates(task: Task, trials: Sequence[FrozenTrial], most: int) -> tuple[C
     from search.sampling import population
     from search.trials import MEASURED_MS
 
-    rows = population([trial.params for trial in trials])
+    rows = population(task.evaluator.space, [trial.params for trial in trials])
     chosen: dict[Design, int] = {}
     for index in range(len(trials)):
         if len(chosen) == most:

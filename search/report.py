@@ -57,8 +57,8 @@ def render_text(outcome: Outcome, width: int | None, color: bool) -> str:
         parts += ["", *_against(outcome, gains)]
     if outcome.result.front:
         parts += ["", Text("The front: none is faster and of more capacity than another"), *_front(outcome)]
-    parts += ["", Text(outcome.findings, no_wrap=True, overflow="ignore")]  # a name stays whole where it is copied
-    return to_text(Group(*parts), width, color)
+    tables = to_text(Group(*parts), width, color)
+    return f"{tables}\n{outcome.findings}\n"  # however wide: a name that is copied has to be whole
 
 
 def render_json(outcome: Outcome) -> str:
@@ -77,7 +77,9 @@ def render_json(outcome: Outcome) -> str:
         "gap": _gap(outcome),
         "best": [design_record(one, name) for one in outcome.result.best],
         "front": [design_record(one, name) for one in outcome.result.front],
-        "history": [[step.examined, step.capacity] for step in outcome.result.history],
+        "history": [
+            [step.examined, float(outcome.evaluator.capacity.shown(step.capacity))] for step in outcome.result.history
+        ],
         "table5": [{"width": width, **design_record(one, name)} for width, one in outcome.standards.items()],
         "gains": [_gain_record(gain) for gain in outcome.gains],
         "findings": outcome.findings,
@@ -129,7 +131,10 @@ def _gap(outcome: Outcome) -> float | None:
         return 0.0
     if outcome.optimum is None or not outcome.result.best:
         return None
-    return 1.0 - outcome.result.best[0].shown / outcome.optimum.shown
+    found, optimum = outcome.result.best[0].shown, outcome.optimum.shown
+    if found == optimum:
+        return 0.0
+    return (optimum - found) / abs(optimum) if optimum else None
 
 
 def _head(outcome: Outcome) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from costmodel.predictor import Estimate
 from search.design import SCHEMA, Design
 from search.evaluate import Evaluation, Evaluator
 from search.space import Population
+from search.tables import Array
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,15 @@ class Result:
     history: tuple[Step, ...] = ()
 
 
-def candidates(evaluator: Evaluator, population: Population) -> tuple[Candidate, ...]:
-    """The designs of a population, in its order, without those that are equal to an earlier one."""
-    evaluation = evaluator.evaluate(population)
+def candidates(evaluator: Evaluator, population: Population, capacity: Array | None = None) -> tuple[Candidate, ...]:
+    """The designs of a population, in its order, without those that are equal to an earlier one.
+
+    capacity: (designs,) where it is known already; to ask for it again may take a training run.
+    """
+    if capacity is None:
+        evaluation = evaluator.evaluate(population)
+    else:
+        evaluation = replace(evaluator.costs(population), capacity=capacity)
     found: dict[Design, Candidate] = {}
     for index, design in enumerate(evaluator.space.designs(population)):
         if design not in found:

@@ -211,10 +211,8 @@ def _options(kind: str, part: str, text: str) -> Sequence[Option]:
             raise UsageError(f"{text}: {part!r} is neither true nor false")
         return (part in ("true", "1"),)
     if kind == "ratio":
-        try:
-            ratio = Fraction(part)
-        except (ValueError, ZeroDivisionError):
-            ratio = Fraction(0)
+        fits = re.fullmatch(r"([0-9]{1,6})/0*([1-9][0-9]{0,5})|0?[.][0-9]{1,9}", part)
+        ratio = Fraction(part) if fits else Fraction(0)
         if not 0 < ratio < 1:
             raise UsageError(
                 f"{text}: {part!r} is no split ratio; it takes a share between 0 and 1, such as 1/2 or 0.375"

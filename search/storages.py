@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -61,8 +59,10 @@ def opened(url: str | None) -> Iterator[BaseStorage]:
     if url is None:
         yield optuna.storages.InMemoryStorage()
     elif url.startswith("journal:"):
+        from search.journal import journal
+
         with _explained(url):
-            yield _journal(url, Path(url.removeprefix("journal:")))
+            yield journal(url, Path(url.removeprefix("journal:")))
     elif _SQL.match(url):
         with _explained(url):
             storage = _database(url)
@@ -80,62 +80,14 @@ def shown(url: str) -> str:
     return re.sub(r"://([^:/@]*):.*@", r"://\1:***@", url)[:200]
 
 
-def _journal(url: str, path: Path) -> BaseStorage:
-    storages = optuna_module().storages
-    if not path.name or path.is_dir() or not path.absolute().parent.is_dir():
-        why = "it is a folder" if path.is_dir() else "there is no such folder"
-        raise UsageError(f"storage {url}: {why}; give the name of a file, such as journal:study.log")
-    backend = storages.journal.JournalFileBackend(str(path))
-    try:
-        with open(path, "rb") as file:
-            if file.seek(0, os.SEEK_END) and not _is_entry(_first_line(file)):
-                raise ValueError("no journal")
-        storage: BaseStorage = storages.JournalStorage(backend)
-    except (ValueError, KeyError, TypeError, AttributeError, AssertionError, IndexError):
-        raise UsageError(
-            f"storage {url}: it is damaged, or no journal of a study; it was left as it is: give another file"
-        ) from None
-    _mend(path)
-    return storage
-
-
-def _mend(path: Path) -> None:
-    """Cut off a last line that a full disk or a lost machine left unfinished: it would spoil what follows it."""
-    lock = optuna_module().storages.journal.JournalFileSymlinkLock(str(path))
-    if path.stat().st_size == 0 or _whole(path) is None:
-        return
-    lock.acquire()
-    try:
-        end = _whole(path)
-        if end is not None:
-            os.truncate(path, end)
-    finally:
-        lock.release()
-
-
-def _whole(path: Path) -> int | None:
-    """Where the last line begins if it is not whole, None if it is."""
-    data = path.read_bytes()
-    start = data.rfind(b"\n", 0, -1) + 1
-    last = data[start:]
-    return None if last.endswith(b"\n") and _is_entry(last) else start
-
-
-def _first_line(file: Any) -> bytes:
-    file.seek(0)
-    return bytes(file.readline())
-
-
-def _is_entry(line: bytes) -> bool:
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        return False
-    return isinstance(entry, dict) and "op_code" in entry
-
-
 def _database(url: str) -> Any:
+    import sqlalchemy
+
     storages = optuna_module().storages
+    try:
+        sqlalchemy.engine.make_url(url)
+    except ValueError:
+        raise UsageError(f"storage {shown(url)}: its port is no number; it cannot be used") from None
     waits = {"timeout": _PATIENCE} if url.startswith("sqlite") else {"connect_timeout": _REACHABLE}
     options = {"connect_args": waits, "pool_pre_ping": True}
     if url.startswith("postgresql://"):

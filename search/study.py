@@ -6,7 +6,8 @@ It lives in the storage alone: there is no server and no leader.
 * A trial belongs to the worker that asked for it and carries its name. Two that ask for the last one at once both get
   one: the later of the two, by its number, is given up before it runs.
 * A worker's pulse is an attribute of the study that changes every few seconds. The trials of a worker that has none
-  are failed, and their designs queued again. One that is not dead after all finds its trial finished without it.
+  are failed, and their designs queued again, in the same place: so the count stays as it is. One that is not dead
+  after all finds its trial finished without it.
 """
 
 from __future__ import annotations
@@ -25,10 +26,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
 import optuna
 from optuna import Study
-from optuna.distributions import BaseDistribution
 from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
@@ -38,12 +37,14 @@ from costmodel.errors import UsageError
 
 SETTINGS = "costmodel search"  # the study's attribute with what is searched
 ERROR = "error"  # of a trial: why it failed for good
-INSTEAD_OF = "instead_of"  # of a trial: the number of the one that it repeats
+INSTEAD_OF = "instead_of"  # of a trial: the number of the one that it repeats, whose place in the study it takes
+GIVEN_UP = "given_up"  # of a trial: it failed with its worker, and another one repeats it
 WORKER = "worker"
 PULSE = "pulse of "
 
 BEAT = 10.0  # seconds between two beats of a worker
 GRACE = 60.0  # seconds without a beat, after which a worker of another machine is taken to be dead
+_NONE = -1  # a pulse that stopped in good order
 PAUSE = 0.3  # seconds to wait where all trials are taken
 
 Settings = Mapping[str, Any]
@@ -118,6 +119,8 @@ class Watch:
 
     def _is_dead(self, worker: str, beat: Any) -> bool:
         before, since = self._seen.setdefault(worker, (beat, time.monotonic()))
+        if beat == _NONE:
+            return True
         if beat != before:
             self._seen[worker] = (beat, time.monotonic())
             return False
@@ -169,6 +172,8 @@ class Pulse:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._stop.set()
         self._thread.join()
+        with suppress(Exception):  # it would hide the error that this ends with
+            self._study.set_user_attr(self._key, _NONE)
 
     def _beat(self) -> None:
         count = 0
@@ -187,17 +192,25 @@ class Share:
     def __init__(self, study: Study, trials: int, worker: str) -> None:
         self.study, self.trials, self.worker = study, trials, worker
         self._watch = Watch(worker)
+        self._unfollowed: dict[int, float] = {}  # trials given up that nobody has queued, since when
 
-    def ask(self, most: int, distributions: dict[str, BaseDistribution]) -> list[Trial]:
-        """Up to `most` trials to run, none where all are taken or finished."""
+    def ask(self, most: int, choices: Mapping[str, int]) -> list[Trial]:
+        """Up to `most` trials to run, none where all are taken or finished. choices: options of each parameter."""
         asked: list[Trial] = []
         try:
-            for _ in range(min(most, self.trials - sum(map(_is_taken, self._every())))):
-                asked.append(self.study.ask(distributions))
-                asked[-1].set_user_attr(WORKER, self.worker)
-            taken = np.cumsum([_is_taken(trial) for trial in self._every()]) if asked else ()
-            while asked and taken[asked[-1].number] > self.trials:
-                self._end(asked.pop())
+            every = self._every()
+            queued = sum(trial.state == TrialState.WAITING and INSTEAD_OF in trial.user_attrs for trial in every)
+            room = max(0, self.trials - sum(map(_has_place, every)))
+            for _ in range(min(most, room + queued)):
+                asked.append(self.study.ask())
+                asked[-1].set_user_attr(WORKER, self.worker)  # before it takes its time to choose
+                for name, options in choices.items():
+                    asked[-1].suggest_int(name, 0, options - 1)
+            every = self._every() if asked else []
+            for trial in list(asked):
+                if _is_one_too_many(every, trial.number, self.trials):
+                    asked.remove(trial)
+                    self._end(trial)
         except BaseException:
             self.give_up(asked)
             raise
@@ -231,8 +244,16 @@ class Share:
                 self._queue_again(trial)
 
     def take_over(self) -> None:
-        """Queue the trials of dead workers again."""
-        running = [t for t in self._every() if t.state == TrialState.RUNNING]
+        """Queue the trials of dead workers again, and those that one was about to queue when it died."""
+        every = self._every()
+        followed = {trial.user_attrs.get(INSTEAD_OF) for trial in every}
+        for trial in every:
+            given_up = trial.state == TrialState.FAIL and GIVEN_UP in trial.user_attrs and not has_ended(trial)
+            if given_up and trial.number not in followed:
+                since = self._unfollowed.setdefault(trial.number, time.monotonic())
+                if time.monotonic() - since > BEAT:
+                    self._queue(trial)
+        running = [trial for trial in every if trial.state == TrialState.RUNNING]
         owners = {trial.number: str(trial.user_attrs.get(WORKER, f"unknown {trial.number}")) for trial in running}
         dead = self._watch.look(self.study, set(owners.values())) if running else set()
         for trial in running:
@@ -245,16 +266,20 @@ class Share:
         return sum(1 for trial in self._every() if has_ended(trial))
 
     def _queue_again(self, trial: FrozenTrial) -> None:
-        """Fail a trial and queue its design; only one process can do it."""
+        """Fail a trial and queue its design, unless it was one too many. In between it keeps its place."""
+        wanted = not _is_one_too_many(self._every(), trial.number, self.trials)
         try:
+            if wanted:  # there is no public handle of a trial that another process asked for
+                self.study._storage.set_trial_user_attr(trial._trial_id, GIVEN_UP, True)
             self.study.tell(trial.number, state=TrialState.FAIL)
         except (UpdateFinishedTrialError, ValueError):
             return  # somebody else did, or it was finished after all
-        if ERROR in trial.user_attrs:
-            return
+        if wanted and ERROR not in trial.user_attrs:
+            self._queue(trial)
+
+    def _queue(self, trial: FrozenTrial) -> None:
         chosen = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
-        again = {INSTEAD_OF: trial.user_attrs.get(INSTEAD_OF, trial.number)}
-        self.study.enqueue_trial(chosen, user_attrs=again)
+        self.study.enqueue_trial(chosen, user_attrs={INSTEAD_OF: trial.number})
 
     def _end(self, trial: Trial) -> None:
         self.study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
@@ -263,8 +288,20 @@ class Share:
         return self.study.get_trials(deepcopy=False)
 
 
-def _is_taken(trial: FrozenTrial) -> bool:
-    return trial.state == TrialState.RUNNING or has_ended(trial)
+def _has_place(trial: FrozenTrial) -> bool:
+    """Whether a trial is one of those that a study shall have. One that repeats another has that one's place."""
+    marks = trial.user_attrs
+    if INSTEAD_OF in marks or trial.state == TrialState.WAITING:
+        return False
+    return trial.state != TrialState.FAIL or ERROR in marks or GIVEN_UP in marks
+
+
+def _is_one_too_many(every: Sequence[FrozenTrial], number: int, most: int) -> bool:
+    """Whether a trial is one that others, of smaller numbers, have made superfluous: all workers count alike."""
+    repeated = every[number].user_attrs.get(INSTEAD_OF)
+    if repeated is not None:
+        return any(trial.user_attrs.get(INSTEAD_OF) == repeated for trial in every[:number])
+    return sum(map(_has_place, every[:number])) >= most
 
 
 def has_ended(trial: FrozenTrial) -> bool:

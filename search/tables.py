@@ -42,6 +42,7 @@ _LARGEST = 400_000_000  # numbers of a table: 3 GB
 _LONGEST = 3  # units of a stage that are built; more are extrapolated, exactly
 _STEM, _HEAD = "stem", "head"
 _STEM_MODULES = ("conv1", "maxpool")
+_SHRUNK = {number: 2 ** (number + 1) for number in NUMBERS}  # times smaller than the image are the maps of a stage
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,8 @@ def tabulate(space: Space, platforms: Sequence[Platform], capacity: Capacity, ba
     capacity: its column is 0 where it is not additive.
     Raises UsageError where the space has so many options that a table would not fit in memory.
     """
-    _check_size(space, len(platforms))
     pricing = _Pricing(platforms, capacity)
+    _check_size(space, pricing.columns)
     stem, head = (_ends(space, end, pricing, batch) for end in (_STEM, _HEAD))
     stages, limits = zip(*(_stage(space, number, pricing, batch) for number in NUMBERS), strict=True)
     used = [column for column in range(pricing.columns) if column < _COUNTS or column in pricing.used]
@@ -92,14 +93,13 @@ def tabulate(space: Space, platforms: Sequence[Platform], capacity: Capacity, ba
     return Tables(seconds, stem[..., used], tuple(table[..., used] for table in stages), head[..., used], limits)
 
 
-def _check_size(space: Space, platforms: int) -> None:
-    for number in NUMBERS:
-        before, _ = _names(number)
-        names = (*WHOLE_GENES, before, *(f"{gene}{number}" for gene in STAGE_GENES))
-        if math.prod(len(space.genes[name]) for name in names) * (_COUNTS + 8 * platforms) > _LARGEST:
-            raise UsageError(
-                f"space: the options of stage {number} are too many to tabulate; give fewer, or a larger step"
-            )
+def _check_size(space: Space, columns: int) -> None:
+    genes = {f"stage {n}": (_names(n)[0], *(f"{gene}{n}" for gene in STAGE_GENES)) for n in NUMBERS}
+    genes["the head"] = ("channels4", "head")
+    for piece, names in genes.items():
+        rows = math.prod(len(space.genes[name]) for name in (*WHOLE_GENES, *names))
+        if rows * columns > _LARGEST:
+            raise UsageError(f"space: the options of {piece} are too many to tabulate; give fewer, or a larger step")
 
 
 class _Pricing:
@@ -111,6 +111,11 @@ class _Pricing:
         self._kinds: list[str] = []
 
     _MOST_KINDS = 16
+
+    @property
+    def blocks(self) -> set[int]:
+        """Channels in a block of the platforms' layouts, where they have such."""
+        return {runtime_of(one.runtime, one.machine.blocks).blocks for one in self.platforms} - {0}
 
     @property
     def columns(self) -> int:
@@ -194,7 +199,7 @@ def _lengths(
     """(units, rows, columns): of a stage of 1, 2, ... units, with its depth and logarithm of widths last."""
     branch = dims[f"branch{number}"]
     result = np.empty((_LONGEST, len(branch), pricing.columns + 2))
-    for group in _alike(branch) if fixed["residual"] else [np.arange(len(branch))]:
+    for group in _alike(number, dims, fixed["residual"], pricing.blocks):
         columns = {name: Column(axis[group]) for name, axis in dims.items()}
         for length in range(1, _LONGEST + 1):
             graph = _built(space, batch, fixed | columns | {f"units{number}": length})
@@ -223,12 +228,18 @@ def _whole_first(table: Array) -> Array:
     return table.reshape(-1, *table.shape[len(WHOLE_GENES) :])
 
 
-def _alike(branch: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.intp]]:
-    """Numbers of the rows whose branches a runtime treats alike: what a fusion rule cannot tell design by design, it
-    decides for the whole population (whether a convolution works in blocks: its channels are few, or in fours)."""
-    key = (branch % 4 == 0) + 2 * (branch < 16) + 4 * (branch < 8)
-    for value in np.unique(key):
-        yield np.flatnonzero(key == value)
+def _alike(number: int, dims: dict[str, Any], residual: bool, blocks: set[int]) -> Iterator[npt.NDArray[np.intp]]:
+    """Numbers of the rows that runtimes treat alike, whose rules, where they cannot decide design by design, do so for
+    the whole population: whether a convolution is depthwise (not with one channel), whether a gate has the shape of
+    its map (of one pixel), and before a shortcut whether a convolution works in blocks (its channels are few, or in
+    fours)."""
+    before, branch = dims[_names(number)[1][0]], dims[f"branch{number}"]
+    flags = [before == 1, branch == 1, dims["resolution"] <= _SHRUNK[number]]
+    if residual:
+        flags += [branch % 4 == 0, *(branch < block for block in blocks)]
+    _, kind = np.unique(np.column_stack(flags), axis=0, return_inverse=True)
+    for value in range(int(kind.max()) + 1):
+        yield np.flatnonzero(kind.ravel() == value)
 
 
 def _built(space: Space, batch: int, options: dict[str, Any]) -> Graph:

@@ -15,7 +15,7 @@ from costmodel.errors import UsageError
 from search.design import Design
 from search.evaluate import Evaluation, Evaluator
 from search.limits import Limits
-from search.sampling import ByNumber, distributions, population
+from search.sampling import ByNumber, choices, keeps, population
 from search.study import Share
 
 BATCH = 20  # trials that are asked for at once, where a design is priced in no time
@@ -77,7 +77,7 @@ def work(
     task: Task, share: Share, pause: Callable[[], None], progress: Progress | None = None, notice: Notice | None = None
 ) -> None:
     """Run trials until the study has all of its. pause: called while the last ones are with other workers."""
-    genes = distributions(task.evaluator.space)
+    genes = choices(task.evaluator.space)
     share.study.sampler = ByNumber(task.sampler, task.seed, task.evaluator.space)
     share.take_over()
     while share.finished < share.trials:
@@ -100,11 +100,6 @@ def best_so_far(trials: Sequence[FrozenTrial]) -> float | None:
     return max((trial.values[0] for trial in trials if keeps(trial)), default=None)
 
 
-def keeps(trial: FrozenTrial) -> bool:
-    """Whether a trial has a result and keeps all limits."""
-    return trial.state.name == "COMPLETE" and all(excess <= 0.0 for excess in trial.constraints.values())
-
-
 @dataclass
 class _Judged:
     """What became of one design.
@@ -122,7 +117,7 @@ class _Judged:
 
 
 def _run(task: Task, share: Share, batch: Sequence[Trial], notice: Notice | None) -> None:
-    rows = population([trial.params for trial in batch])
+    rows = population(task.evaluator.space, [trial.params for trial in batch])
     costs = task.evaluator.costs(rows)
     outcomes = _outcomes(task, rows, costs)
     capacity = _capacity(task.evaluator, rows, costs, [outcome.kept for outcome in outcomes])

@@ -62,7 +62,7 @@ class UserFunction:
     def _number(self, value: Any, design: Design) -> float:
         try:
             number = float("nan") if isinstance(value, str | bytes) else float(value)
-        except (TypeError, ValueError):
+        except Exception:  # whatever somebody else's type raises that is no number, or none that fits
             number = float("nan")
         if not np.isfinite(number):
             raise UsageError(

@@ -189,6 +189,7 @@ def _end(workers: Sequence[_Worker]) -> None:
 
 def _serve(message: bytes, says: Connection) -> None:
     """A worker's process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all at once; who started this one passes it on
     signal.signal(signal.SIGTERM, _leave)
     try:
         order: _Order = ForkingPickler.loads(message)
@@ -196,8 +197,8 @@ def _serve(message: bytes, says: Connection) -> None:
             study = optuna.load_study(storage=storage, study_name=order.study)
             share = Share(study, order.trials, worker_name())
             with Pulse(study, share.worker):
-                work(order.task(), share, _pause)
-    except (KeyboardInterrupt, SystemExit):
+                work(order.task(), share, lambda: time.sleep(PAUSE), _look)
+    except SystemExit:
         return
     except UsageError as error:
         says.send(("usage", str(error)))
@@ -206,12 +207,12 @@ def _serve(message: bytes, says: Connection) -> None:
 
 
 def _leave(number: int, frame: object) -> None:
+    signal.signal(number, signal.SIG_IGN)  # once: trials are being given back
     sys.exit(0)
 
 
-def _pause() -> None:
-    """Wait for other workers; end with the process that started this one."""
+def _look(finished: int, best: float | None) -> None:
+    """End with the process that started this one."""
     parent = multiprocessing.parent_process()
     if parent is not None and not parent.is_alive():
         sys.exit(0)
-    time.sleep(PAUSE)

@@ -18,7 +18,7 @@ from onnx_models import FLOAT, model, node, save, value, weight
 
 import costmodel
 from costmodel import platforms, zoo
-from costmodel.cli import main
+from costmodel.cli import VERBS, main
 from costmodel.ops import operators
 from costmodel.report import tables
 from costmodel.report.numbers import short, short_bytes
@@ -93,7 +93,7 @@ FIRST, SECOND = 10 * 12 * 8 * 3 * 9, 10 * 12 * 16 * 8
         (["analyse", NETWORK], "analyse: no such verb; did you mean 'analyze'?"),
         (
             ["qqq"],
-            "qqq: no such verb; there are: analyze, build, calibrate, check, explain, measure, ops, platforms, reuse, search, zoo",
+            f"qqq: no such verb; there are: {', '.join(VERBS)}",
         ),
         (["nowhere.onnx"], "a model, not a verb; did you mean `costmodel analyze nowhere.onnx`?"),
         ([NETWORK, "--top", "3"], f"did you mean `costmodel analyze {NETWORK}`?"),

@@ -203,8 +203,8 @@ def shufflenet_v2_design(
 
     stem_channels: of the first convolution. head_channels: of conv5.
     channels2, channels3, channels4: of the stages, even numbers. branch2, branch3, branch4: those of them that go
-    through the branch of a unit, fewer than all, 0 for half. units2, units3, units4: in the stages. kernel2, kernel3, kernel4:
-    windows of their depthwise convolutions. se2, se3, se4: whether their units end with squeeze-excite.
+    through the branch of a unit, fewer than all, 0 for half. units2, units3, units4: in the stages. kernel2, kernel3,
+    kernel4: windows of their depthwise convolutions. se2, se3, se4: whether their units end with squeeze-excite.
     residual, act: as in shufflenet_v2.
     """
     x = stem(g, x, stem_channels, act=act)
