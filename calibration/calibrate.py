@@ -13,6 +13,7 @@ from calibration.dataset import Sample
 from calibration.features import Features, features, typical
 from calibration.fit import fit
 from calibration.machines import machine_of
+from calibration.networks import is_whole
 from calibration.physics import Processor
 from calibration.report import Report, Row
 from calibration.validate import HeldOut, Known, accuracy, doubt, held_out
@@ -71,7 +72,7 @@ def calibrate(
         threads=identity.threads,
         machine=machine,
         coefficients=dict(zip(own.terms, own.coefficients.tolist(), strict=True)),
-        doubt=doubt(held, own, before.prior, work, reference),
+        doubt=doubt(held, own, before.prior, work, reference, np.array([is_whole(one.network) for one in samples])),
         accuracy=figures,
         sources=_sources(samples, identity.date),
         runtime_version=identity.runtime_version,

@@ -55,6 +55,17 @@ def graph(network: str, batch: int | None = None, size: str = "") -> Graph:
     return onnx.load(network, onnx.Wishes(shapes=shapes, batch=None if shapes else batch))
 
 
+def is_whole(network: str) -> bool:
+    """Whether a reference or a path names a whole network, and not a block or a stack of layers measured alone.
+
+    A model file is taken to be one.
+    """
+    return (
+        not network.startswith(zoo.PREFIX)
+        or zoo.find(network.removeprefix(zoo.PREFIX).partition(",")[0]).task != "block"
+    )
+
+
 @cache
 def _shortest(reference: str, size: str) -> str:
     if not size:

@@ -17,6 +17,7 @@ from calibration.features import Features, features
 from calibration.fit import Array, Fit, fit
 from calibration.validate import (
     COVERAGES,
+    ENOUGH,
     MOST_FOLDS,
     HeldOut,
     Known,
@@ -217,6 +218,22 @@ def test_an_interval_is_never_narrower_than_residuals_were() -> None:
     found = doubt(one, own, PHYSICS, rows, REFERENCE)
     spreads = [math.exp(found.quantiles[0.5] * doubt_of(shares(rows, own, row), found)) for row in range(count)]
     assert np.median(spreads) == pytest.approx(2.0, rel=0.01)
+
+
+def test_the_quantiles_are_of_whole_networks_where_there_are_enough() -> None:
+    """Stacks that are ten times off widen nothing; a network too few, and they do."""
+    networks = SEEN[: ENOUGH + 10]
+    count, rows = len(networks), work(networks)
+    own = fit(rows.amounts, rows.amounts @ truth(1), PHYSICS)
+    whole = np.arange(count) < ENOUGH
+    slow = np.where(whole, 1.1, 10.0).tolist()
+    one = held([1.0] * count, slow, [1.0] * count, [1.0] * count)
+    of_networks = doubt(one, own, PHYSICS, rows, REFERENCE, whole).quantiles
+    of_all = doubt(one, own, PHYSICS, rows, REFERENCE).quantiles
+    assert of_networks[0.95] == pytest.approx(of_networks[0.5])
+    assert of_all[0.95] > 5 * of_networks[0.95]
+    too_few = whole & (np.arange(count) > 0)
+    assert doubt(one, own, PHYSICS, rows, REFERENCE, too_few).quantiles == of_all
 
 
 def shares(rows: Features, own: Fit, row: int) -> dict[str, float]:
