@@ -217,7 +217,11 @@ def _engine(options: argparse.Namespace, capacity: Capacity) -> str:
 
 
 def _required(question: _Question) -> Callable[[Design], int] | None:
-    return breaches(question.required, question.evaluator.platforms) if question.required else None
+    return (
+        breaches(question.required, question.evaluator.platforms, question.evaluator.batch)
+        if question.required
+        else None
+    )
 
 
 def _exact(question: _Question, top: int, wants_front: bool) -> Result:
@@ -249,7 +253,7 @@ def _outcome(
         known,
         found,
         gains(evaluator, known, found),
-        _findings(result.best[0], evaluator.platforms, question.named),
+        _findings(result.best[0], evaluator, question.named),
         seconds,
         rounds,
     )
@@ -289,7 +293,7 @@ def _infeasible(question: _Question) -> str:
         if limit is not None and least > limit:
             return (
                 f"{option} {limit:,}: no design has so few; the smallest of the space has {least:,}; give a larger "
-                f"limit, {smaller}"
+                "limit, or a space with smaller designs (--space stem=8 --space units=1)"
             )
     if question.required and exact(plain, limits, top=1).best:
         return f"all designs that keep the limits break {', '.join(question.required)}; drop --require, or raise limits"
@@ -301,16 +305,17 @@ def _some(population: Population | None) -> Population:
     return population
 
 
-def _findings(best: Candidate, platforms: Sequence[Platform], named: Sequence[str]) -> str:
+def _findings(best: Candidate, evaluator: Evaluator, named: Sequence[str]) -> str:
     """One line on what guidelines the best design breaks, as `costmodel check` says on the platforms, `named` so."""
-    reference = best.design.reference
-    if not platforms:
+    reference, batch = best.design.reference, evaluator.batch
+    if not evaluator.platforms:
         return f"Network   {reference}"
-    found = analyze(reference, platform=platforms).check().findings
+    found = analyze(reference, batch=batch, platform=evaluator.platforms).check().findings
     count = Counter(finding.severity.value for finding in found)
     words = [f"{number} {level}{'s' * (number > 1)}" for level, number in count.items()]
     rules = ", ".join(sorted({finding.guideline for finding in found}))
     command = shlex.join(["costmodel", "check", reference, *(word for name in named for word in ("-p", name))])
+    command += f" --batch {batch}" * (batch > 1)
     return f"Findings  {' and '.join(words) or 'none'}{f' ({rules})' if rules else ''}: {command}"
 
 

@@ -29,6 +29,7 @@ _BINS = 2048  # steps of a bound's staircase, and where only its end matters
 _ROUGH_BINS = 256
 _TANGENTS = 3  # rounds of taking the bounds where the last round's design is
 _SHARES = (0.15, 0.3, 0.45, 0.6, 0.75, 0.9)  # of two limits in their mixture, that are tried
+_SLACK = 1e-9  # of a staircase's span: rounding of its keys must not hide a step that is light enough
 _ROUNDING = 1e-12  # of a capacity: sums in another order
 _MOST_ASKED = 20_000  # designs that a further condition is asked of
 
@@ -271,7 +272,7 @@ class _Bound:
         """(n,): from the piece `level` on, for designs that weigh so much so far; -inf where the limit is broken."""
         keys, capacity, starts, groups, lowest, span = self.levels[level]
         group = whole * groups + before
-        left = np.clip((self.budget - weight - lowest) / span, -0.5, 1.0)
+        left = np.clip((self.budget - weight - lowest) / span + _SLACK, -0.5, 1.0)
         place = np.searchsorted(keys, 2.0 * group + left, "right") - 1
         return np.where(place >= starts[group], capacity[np.maximum(place, 0)], -np.inf)
 

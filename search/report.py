@@ -13,7 +13,7 @@ from rich.text import Text
 from costmodel.pricing import estimate_record
 from costmodel.report.latency import labels, milliseconds
 from costmodel.report.numbers import exact, short
-from costmodel.report.tables import table, to_text
+from costmodel.report.tables import NARROWEST, table, to_text
 from search.comparison import Front, Gain
 from search.design import Design, Stage
 from search.evaluate import Evaluator
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "costmodel.search/1"
 
+_GAP = 2  # blanks between columns of a table
 _USUAL = Design(1, (Stage(4, 2, 1),) * 3, 1)  # fields that are as here go without saying
 
 
@@ -52,7 +53,8 @@ class Outcome:
 def render_text(outcome: Outcome, width: int | None, color: bool) -> str:
     """Tables: the best designs, their latencies, and Table 5 beside them. width, color: as to_text has them."""
     parts: list[RenderableType] = [Text(line) for line in _head(outcome)]
-    parts += ["", _designs(outcome), "", _latencies(outcome)]
+    page = None if width is None else max(width, NARROWEST)
+    parts += [*_designs(outcome, page), *_latencies(outcome, page)]
     for gains in _by_platform(outcome):
         parts += ["", *_against(outcome, gains)]
     if outcome.result.front:
@@ -162,17 +164,44 @@ def _gap_text(outcome: Outcome) -> str:
     return f"{100 * gap:.2f} % below the exact optimum ({_capacity(outcome.optimum.shown)})" if outcome.optimum else ""
 
 
-def _designs(outcome: Outcome) -> RenderableType:
+def _designs(outcome: Outcome, page: int | None) -> list[RenderableType]:
     """The best designs; of a stage its channels, those of its branch, and its units."""
     varied = [name for name in ("resolution", "act", "residual") if len(outcome.evaluator.space.genes[name]) > 1]
     unit = outcome.evaluator.capacity.unit.replace(" ", "\n", 1)
     heads = ("stem", "stage 2", "stage 3", "stage 4", "head", *varied, "mult-\nadds", "params", unit)
-    rows = table("", *heads)
-    for rank, one in enumerate(outcome.result.best, start=1):
-        rows.add_row(str(rank), *_row(one, varied))
-    for width, one in outcome.standards.items():
-        rows.add_row(f"{width:g}x", *_row(one, varied))
-    return rows
+    return _fitting([("", *heads), *((name, *_row(one, varied)) for name, one in _named(outcome))], page)
+
+
+def _named(outcome: Outcome) -> list[tuple[str, Candidate]]:
+    """The best designs by their ranks, and the widths of Table 5."""
+    best = [(str(rank), one) for rank, one in enumerate(outcome.result.best, start=1)]
+    return best + [(f"{width:g}x", one) for width, one in outcome.standards.items()]
+
+
+def _fitting(rows: Sequence[Sequence[str]], page: int | None, together: int = 1) -> list[RenderableType]:
+    """Rows as a table, a blank line before it; where a page is too narrow, as several, each with the first column.
+
+    rows: the first has the heads. page: columns of the page, None for no limit. together: columns that stay so.
+    """
+    widths = [max(len(line) for cell in column for line in cell.split("\n")) for column in zip(*rows, strict=True)]
+    parts: list[list[int]] = []
+    left = 0
+    for start in range(1, len(widths), together):
+        columns = range(start, min(start + together, len(widths)))
+        needed = sum(widths[column] + _GAP for column in columns)
+        if not parts or (page is not None and needed > left):
+            parts.append([])
+            left = (page or 0) - widths[0]
+        parts[-1] += columns
+        left -= needed
+    result: list[RenderableType] = []
+    for chosen in parts:
+        heads, *cells = ([row[column] for column in (0, *chosen)] for row in rows)
+        one = table(*heads)
+        for cell in cells:
+            one.add_row(*cell)
+        result += ["", one]
+    return result
 
 
 def _row(one: Candidate, varied: Sequence[str]) -> list[str]:
@@ -198,16 +227,14 @@ def _capacity(shown: float) -> str:
     return f"{shown:,.0f}" if abs(shown) >= 1000 else f"{shown:.4g}"
 
 
-def _latencies(outcome: Outcome) -> RenderableType:
+def _latencies(outcome: Outcome, page: int | None) -> list[RenderableType]:
     platforms = outcome.evaluator.platforms
     names = labels([platform.id for platform in platforms]).values()
-    rows = table("", *(head for name in names for head in (f"{name}\nms", "upper\nend")))
-    named = [(str(rank), one) for rank, one in enumerate(outcome.result.best, start=1)]
-    named += [(f"{width:g}x", one) for width, one in outcome.standards.items()]
-    for name, one in named:
+    rows = [("", *(head for name in names for head in (f"{name}\nms", "upper\nend")))]
+    for name, one in _named(outcome):
         latencies = [one.latency[platform.id] for platform in platforms]
-        rows.add_row(name, *(milliseconds(end) for e in latencies for end in (e.seconds, e.high)))
-    return rows
+        rows.append((name, *(milliseconds(end) for e in latencies for end in (e.seconds, e.high))))
+    return _fitting(rows, page, together=2) if platforms else []
 
 
 def _by_platform(outcome: Outcome) -> list[list[Gain]]:

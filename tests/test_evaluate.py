@@ -1,5 +1,7 @@
 """Populations: every count and latency is the one that the network itself has."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -72,6 +74,31 @@ def test_a_batch_and_a_coverage_reach_the_latencies():
     assert evaluation.mult_adds[0] == graph.cost.mult_adds
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("channels2=10,116", "ratio=1/8,1/2", "stem=1,24"),  # a depthwise convolution of one channel is a dense one
+        ("resolution=16,32,224", "se=true,false", "units=3"),  # a gate of one pixel is as large as its map
+        ("ratio=1/32,1/8,1/2,3/4", "residual=true", "units=2,3"),  # few channels work in blocks, too
+    ],
+    ids=["one channel", "one pixel", "blocks"],
+)
+def test_designs_that_a_runtime_treats_differently_do_not_change_each_other(options):
+    usual = find(OTHERS[0])
+    blocks = [replace(usual, id=f"blocks{n}", machine=replace(usual.machine, blocks=n)) for n in (0, 4, 8, 16, 32)]
+    platforms = [*blocks, *(find(name) for name in (*PAPER, *OTHERS[1:]))]
+    space = space_of(
+        "channels2=26,116", "channels3=100,232", "channels4=60,464", "stem=24", "head=512", *options, step=1
+    )
+    evaluator = Evaluator(space, platforms, capacity_of("params"))
+    population = space.random(30, seed=1)
+    evaluation = evaluator.evaluate(population)
+    for index, design in enumerate(space.designs(population)):
+        for platform in platforms:
+            wanted = predict(design.graph(), platform).latency.high
+            assert evaluation.latency[platform.id].high[index] == pytest.approx(wanted, rel=1e-11)
+
+
 def test_a_coverage_that_no_profile_has_is_refused():
     with pytest.raises(UsageError, match=r"coverage of 0\.42"):
         Evaluator(default_space(), [find(PAPER[0])], capacity_of("params"), coverage=0.42)
@@ -80,6 +107,12 @@ def test_a_coverage_that_no_profile_has_is_refused():
 def test_a_space_too_large_to_tabulate_is_refused():
     space = space_of("channels3=64:4096:2", "channels2=32:2048:2")
     with pytest.raises(UsageError, match="too many to tabulate"):
+        Evaluator(space, [find(PAPER[0])], capacity_of("params"))
+
+
+def test_a_head_too_large_to_tabulate_is_refused():
+    space = space_of("channels4=64:8000:2", "channels3=64", "head=1:9999")
+    with pytest.raises(UsageError, match="options of the head are too many to tabulate"):
         Evaluator(space, [find(PAPER[0])], capacity_of("params"))
 
 

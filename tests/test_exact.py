@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from costmodel.errors import UsageError
-from costmodel.platforms import Stretch, find
+from costmodel.platforms import Doubt, Stretch, find
 from search.capacity import capacity_of
 from search.evaluate import Evaluator
-from search.exact import exact, fastest, pareto
+from search.exact import exact, fastest, pareto, smallest
 from search.limits import Limits
 from search.relaxation import relaxed
 from search.space import default_space, parse_options
+from search.tables import MULT_ADDS, PARAMS
 
 ARM, GPU = "snapdragon810-neon-fp32-1t", "gtx1080ti-cudnn7-fp32"
 SMALL = (
@@ -86,6 +87,26 @@ def test_it_finds_the_best_of_all_designs(evaluator, priced, name):
     assert name == "none" or found.examined < evaluator.space.size
 
 
+@pytest.mark.parametrize("exponent", [-0.9, -0.3, 0.0, 0.5, 2.0])
+@pytest.mark.parametrize(
+    "doubt",
+    [Doubt(0.0, {}, {0.95: 3.0}), Doubt(0.3, {"pointwise": 5.0, "depthwise": 0.0}, {0.95: 2.0})],
+    ids=["unknown kinds", "wide"],
+)
+def test_it_finds_the_best_however_a_platform_stretches_and_doubts(exponent, doubt):
+    """Large doubts give a tangent prices below 0; below 0, too, an exponent may be."""
+    stretch = Stretch(exponent, 0.01, 0.012, 0.03)
+    platforms = [replace(find(ARM), stretch=stretch, doubt=doubt), replace(find(GPU), doubt=doubt)]
+    space = small_space("units=1,4", "head=1024", "ratio=1/8,1/2,7/8", "residual=true,false")
+    evaluator = Evaluator(space, platforms, capacity_of("entropy"), coverage=0.95)
+    evaluation = evaluator.evaluate(everything(space))
+    for quantile in (0.003, 0.1, 0.6):
+        limits = Limits({one: float(np.quantile(evaluation.latency[one].high, quantile)) for one in (ARM, GPU)})
+        kept = np.all([excess <= 0 for excess in limits.excesses(evaluation).values()], axis=0)
+        best = exact(evaluator, limits, top=1).best
+        assert [one.capacity for one in best] == pytest.approx([evaluation.capacity[kept].max()] if kept.any() else [])
+
+
 def test_nothing_is_found_where_nothing_keeps_the_limits(evaluator):
     found = exact(evaluator, Limits({ARM: 1e-6}))
     assert (found.best, found.proven) == ((), True)
@@ -129,6 +150,13 @@ def test_the_fastest_design_is_the_fastest_of_all(evaluator, priced):
     assert fastest(evaluator, ARM, Limits(effectiveness=1e-6)) is None
 
 
+def test_the_smallest_design_is_the_smallest_of_all(evaluator, priced):
+    for column, name in ((PARAMS, "params"), (MULT_ADDS, "mult_adds")):
+        found = evaluator.evaluate(smallest(evaluator, column, Limits()))
+        assert getattr(found, name)[0] == getattr(priced, name).min()
+    assert smallest(evaluator, PARAMS, Limits(effectiveness=1e-6)) is None
+
+
 def test_the_front_is_the_front_of_all_designs(evaluator, priced):
     for one in (ARM, GPU):
         front = evaluator.evaluate(pareto(evaluator, one, Limits()))
@@ -148,7 +176,7 @@ def test_a_capacity_that_is_no_sum_is_asked_of_all_designs_that_keep_the_limits(
         asked.append(design)
         return float(min(stage.channels / (1 + stage.units) for stage in design.stages))
 
-    space = small_space("ratio=1/2", "units=1,2", "head=1024", "stem=24")
+    space = small_space("ratio=7/16,1/2", "units=1,2", "head=1024", "stem=24")  # the same channels of some branches
     capacity = replace(
         capacity_of("params"), name="mine", amount=None, score=lambda designs: np.array([widest(d) for d in designs])
     )
@@ -157,7 +185,8 @@ def test_a_capacity_that_is_no_sum_is_asked_of_all_designs_that_keep_the_limits(
     found = exact(evaluator, limits, top=3)
     evaluation = evaluator.costs(everything(space))
     kept = evaluation.params <= 1_500_000
-    assert 0 < len(asked) - len(found.best) <= kept.sum() + 3
+    assert len(asked) == len(set(asked)) <= kept.sum()
+    assert len(found.best) == 3
     assert found.best[0].capacity == max(widest(d) for d in space.designs(everything(space)[kept]))
     large = Evaluator(default_space(), [find(ARM)], capacity)
     with pytest.raises(UsageError, match=r"mine: .* too many to ask it of all"):

@@ -50,6 +50,22 @@ def test_text_fits_80_columns(capsys, monkeypatch):
     assert "…" not in out
 
 
+def test_no_number_is_cut_in_80_columns(capsys, monkeypatch):
+    """Tables that are too wide go on in another one, and the name of the best design is whole."""
+    monkeypatch.setattr("search.command.terminal_width", lambda: 80)
+    names = ("orangepi4ltslittle", "kunpeng920-7260-ncnn-fp16-8t", "snapdragon810", "gtx1080ti")
+    genes = ("resolution=160,224", "act=relu,hard_swish", "residual=true,false", "kernel=3,5", "se=true,false")
+    words = [part for name in names for part in ("-p", name)] + [part for gene in genes for part in ("--space", gene)]
+    out = searched(capsys, "--budget", "epyc=9ms", "--top", "1", *words).out
+    tables, _, findings = out.rpartition("Findings")
+    assert max(map(len, tables.splitlines())) <= 80
+    assert "…" not in out
+    assert all(re.search(rf"(?m)^ .*{word}", tables) for word in ("stage 4", "residual", "params", "gtx1080ti"))
+    words = shlex.split(findings[findings.index("costmodel check") :])
+    assert main([*words[1:], "--fail-on", "never", "--format", "json"]) == 0
+    assert [words[i + 1] for i, word in enumerate(words) if word == "-p"] == ["epyc", *names]
+
+
 def test_the_documented_example_is_what_happens(capsys, monkeypatch, tmp_path):
     """But for the seconds that it took."""
     page = (Path(__file__).parents[1] / "docs" / "search.md").read_text()
@@ -73,6 +89,7 @@ def test_json_has_the_designs_and_what_they_keep(capsys):
     record = json.loads(searched(capsys, "--budget", "snapdragon810=40ms", "--format", "json", "--top", "3").out)
     assert record["schema"] == "costmodel.search/1"
     assert (record["proven"], record["gap"], len(record["best"])) == (True, 0.0, 3)
+    assert record["history"][-1][1] == pytest.approx(record["best"][0]["capacity"])
     capacities = [one["capacity"] for one in record["best"]]
     assert capacities == sorted(capacities, reverse=True)
     assert all(one["predicted"][ARM]["high_ms"] <= 40 for one in record["best"])
@@ -183,9 +200,29 @@ def test_a_budget_that_nothing_keeps_says_what_the_fastest_takes(capsys):
     )
 
 
-def test_limits_that_nothing_keeps_together_are_refused(capsys):
+def test_a_count_that_nothing_keeps_says_what_the_smallest_has(capsys):
     err = refused(capsys, "--budget", "snapdragon810=40ms", "--max-params", "1000")
-    assert "no design keeps all of these limits at once" in err
+    least = int(
+        re.search(r"--max-params 1,000: no design has so few; the smallest .* has ([0-9,]+);", err)[1].replace(",", "")
+    )
+    refused(capsys, "-p", "snapdragon810", "--max-params", str(least - 1))
+    best = json.loads(searched(capsys, "-p", "snapdragon810", "--max-params", str(least), "--format", "json").out)[
+        "best"
+    ]
+    assert {one["params"] for one in best} == {least}
+
+
+def test_limits_that_nothing_keeps_together_are_refused(capsys):
+    """On whole vectors the larger design is the faster one; each limit holds for one of the two."""
+    one = ["channels2=116,128", "channels3=256", "channels4=512", "ratio=1/2", "units=4", "stem=32", "head=1024"]
+    space = [part for word in one for part in ("--space", word)]
+    assert main(["search", *space, "--budget", "epyc=90ms", "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)["best"]
+    large, small = sorted(found, key=lambda one: -one["params"])
+    fast, slow = (one["predicted"]["epyc-onnxruntime-fp32-1t"]["high_ms"] for one in (large, small))
+    assert fast < slow
+    limits = ("--budget", f"epyc={(fast + slow) / 2:.6f}ms", "--max-params", str(small["params"]))
+    assert "no design keeps all of these limits at once" in refused(capsys, *space, *limits, small=False)
 
 
 @pytest.mark.parametrize(
@@ -218,8 +255,13 @@ def test_limits_that_nothing_keeps_together_are_refused(capsys):
         (["--budget", "epyc=9ms", "--refine", "2", "--data", "missing.csv"], "missing.csv"),
         (["--budget", "epyc=9ms", "--storage", "mysql://nowhere", "--trials", "2"], "mysql"),
         (["--budget", "epyc=9ms", "--max-effectiveness", "0.0001"], "give a larger --max-effectiveness"),
-        (["--budget", "epyc=9ms", "-o", "no/such/folder/design.json"], "no such folder"),
+        (["--budget", "epyc=9ms", "-o", "no/such/folder/design.json"], "there is no folder"),
         (["--budget", "epyc=9ms", "--plot", "front.gif"], "end it in .svg or .png"),
+        (["--budget", "epyc=9ms", "--plot", "tests.svg", "-o", "./tests.svg"], "--plot tests.svg: is -o's own file"),
+        (["--budget", "epyc=9ms", "-o", "x" * 300], "cannot be written there"),
+        (["--budget", "epyc=9ms", "-o", "."], "-o .: is no file"),
+        (["--budget", "epyc=9ms", "--space", "ratio=1e-99999999"], "is no split ratio"),
+        (["-p", "epyc"], "nothing limits the design"),
     ],
 )
 def test_bad_input_is_one_line_that_says_what_to_do(capsys, words, said):
@@ -236,6 +278,16 @@ def test_a_user_function_is_asked_of_all_designs_of_a_small_space(capsys, tmp_pa
     record = json.loads(searched(capsys, *words).out)
     assert record["best"][0]["capacity"] == 1024 + 4
     assert record["proven"]
+
+
+@pytest.mark.parametrize(("body", "gap"), [("0.0", 0.0), ("-1.0 - design.head", 0.0)])
+def test_a_gap_is_told_for_capacities_that_are_not_above_0(capsys, tmp_path, monkeypatch, body, gap):
+    module = f"capacity_of_{'nothing' if body == '0.0' else 'less'}"
+    (tmp_path / f"{module}.py").write_text(f"def score(design):\n    return {body}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    words = ("--budget", "epyc=9ms", "--capacity", f"{module}:score", "--trials", "30", "--format", "json")
+    assert json.loads(searched(capsys, *words).out)["gap"] == gap
 
 
 def test_the_standard_1x_is_found_where_the_space_holds_nothing_else(capsys):
