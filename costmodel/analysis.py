@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
 from costmodel.cost import Cost
-from costmodel.dims import Dim
+from costmodel.dims import Dim, show_shape
 from costmodel.errors import ModelError, UsageError
 from costmodel.graph import Counting, Graph, Node
-from costmodel.ops import find
+from costmodel.views import COUNTS, LATENCY, Coverage, Row, Sort, Time, Timing, View, rows, timing
 
 if TYPE_CHECKING:  # loaded when a platform is named: counting needs none of it
     from costmodel.guidelines import Options, Review
@@ -23,40 +24,11 @@ if TYPE_CHECKING:  # loaded when a platform is named: counting needs none of it
 
 SCHEMA = "costmodel.analysis/1"
 
-ModelReference = str | os.PathLike[str] | Graph
-SortKey = Literal["mult_adds", "memory_access", "params"]
+ModelReference = str | os.PathLike[str] | Graph | Callable[..., Any]  # the last: a torch.nn.Module
 Limits = tuple[tuple["Platform", float], ...]  # budgets in seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """How many operators are counted exactly, approximately, or not at all beyond their bytes.
-
-    unknown_ops: the types that no formula is registered for, each once; an operator of another type is
-        unknown where the shapes of its inputs are.
-    """
-
-    counted: int
-    approximated: int
-    unknown: int
-    unknown_ops: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Operators that share a type or a module, what they cost together, and how far that can be trusted.
-
-    operators: how many. members: which, in the order of execution.
-    """
-
-    name: str
-    operators: int
-    cost: Cost
-    coverage: Coverage
-    members: tuple[Node, ...] = ()
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Analysis:
     """What a network costs: one object, several views.
 
@@ -88,7 +60,7 @@ class Analysis:
     @cached_property
     def coverage(self) -> Coverage:
         """How far the totals can be trusted."""
-        return _coverage(self.operators)
+        return Coverage.of(self.operators)
 
     @property
     def exceeded(self) -> tuple[Budget, ...]:
@@ -109,47 +81,95 @@ class Analysis:
         clocks = [Clock(platform, what) for platform, what in zip(self.platforms, self.predictions, strict=True)]
         return review(self.graph, clocks, options or Defaults(), chosen(select, ignore))
 
-    def top(self, count: int, key: SortKey = "mult_adds") -> tuple[Node, ...]:
+    @cached_property
+    def timings(self) -> tuple[Timing, ...]:
+        """What each platform takes, by operator; nothing for a population, whose predictions are arrays."""
+        if any(getattr(prediction.latency.seconds, "ndim", 0) for prediction in self.predictions):
+            return ()
+        return tuple(map(timing, self.platforms, self.predictions))
+
+    def rows(self, view: View) -> tuple[Row, ...]:
+        """The rows of a view; `costmodel analyze` shows the same. Raises UsageError as top() and by_module() do."""
+        return rows(self.model, self.graph, self.timings, view)
+
+    def top(self, count: int, by: Sort = "mult_adds") -> tuple[Row, ...]:
         """The `count` dearest operators, ties in the order of execution.
 
-        Raises UsageError for another key, a negative count, and costs that are columns or expressions.
+        by: what is dear: mult_adds, memory_access, params, or latency, on the first platform.
+        Raises UsageError for another key, a negative count, costs that are columns or expressions, and for latency
+        without a platform.
         """
-        if key not in get_args(SortKey):
-            raise UsageError(f"top: key is {key!r}; it is one of {', '.join(get_args(SortKey))}")
+        if by not in (*COUNTS, LATENCY):
+            raise UsageError(f"top: by is {by!r}; it is one of {', '.join((*COUNTS, LATENCY))}")
         if count < 0:
             raise UsageError(f"top: count is {count}; give a number from 0")
-        rank = _rank([node.cost for node in self.operators], key)
-        if rank is None:
-            raise UsageError(f"{self.model}: only ints can be ranked, and {key} has columns or symbols; give all sizes")
-        return tuple(sorted(self.operators, key=lambda node: rank(node.cost))[:count])
+        return self.rows(View("op", count, by))
 
-    def by_type(self) -> tuple[Group, ...]:
+    def by_type(self) -> tuple[Row, ...]:
         """The operators summed by their type, dearest first; in the order of execution where costs are no ints."""
-        groups = self._grouped(lambda node: node.qualified_type)
-        rank = _rank([group.cost for group in groups], "mult_adds")
-        return tuple(groups if rank is None else sorted(groups, key=lambda group: rank(group.cost)))
+        return self.rows(View("type"))
 
-    def by_module(self, depth: int | None = None) -> tuple[Group, ...]:
+    def by_module(self, depth: int | None = None) -> tuple[Row, ...]:
         """The operators summed by the module that they belong to, in the order of execution.
 
         depth: how many parts of the module's path to keep, so that its children are summed with it; all
             when None. Raises UsageError for a depth below 1.
         """
-        if depth is not None and depth < 1:
-            raise UsageError(f"by_module: depth is {depth}; give a number from 1")
-        return tuple(self._grouped(lambda node: ".".join(node.module.split(".")[:depth])))
+        return self.rows(View("module", depth=depth))
 
-    def _grouped(self, name: Callable[[Node], str]) -> list[Group]:
-        members: dict[str, list[Node]] = {}
-        for node in self.operators:
-            members.setdefault(name(node), []).append(node)
-        return [
-            Group(key, len(nodes), Cost.total(node.cost for node in nodes), _coverage(nodes), tuple(nodes))
-            for key, nodes in members.items()
-        ]
+    def to_records(self) -> list[dict[str, Any]]:
+        """One flat dictionary an operator, in the order of execution.
 
-    def to_records(self) -> Iterator[dict[str, Any]]:
-        """One flat dictionary an operator, in the order of execution."""
+        Of each platform it has the kernel that runs the operator and, at that kernel's main operator, milliseconds with
+        their interval; None at others: PLATFORM:kernel, PLATFORM:latency_ms, PLATFORM:low_ms, PLATFORM:high_ms.
+        """
+        result = []
+        for row, record in zip(self.rows(View()), self._operators(), strict=True):
+            shape = "" if row.output_shape is None else show_shape(row.output_shape)
+            times = {
+                f"{time.platform}:{name}": value for time in row.times for name, value in time_record(time).items()
+            }
+            result.append({**record, "output_shape": shape, **times})
+        return result
+
+    def to_frame(self) -> Any:
+        """The records of to_records() as a pandas DataFrame, a row an operator. Raises UsageError without pandas."""
+        try:
+            pandas = import_module("pandas")
+        except ImportError as error:
+            raise UsageError(f"to_frame() needs pandas ({error}); install it: pip install pandas") from error
+        return pandas.DataFrame.from_records(self.to_records())
+
+    def plot_time(self, ax: Any = None) -> Any:
+        """Where the time goes on each platform, drawn on matplotlib Axes, new ones by default; gives the Axes.
+
+        Raises UsageError without a platform, for a population, and without matplotlib.
+        """
+        return _rendered("charts", "time", self, ax)
+
+    def plot_roofline(self, platform: str | None = None, ax: Any = None) -> Any:
+        """The kernels' mult-adds a second over their mult-adds a byte, below the ceilings of the platform's prices.
+
+        platform: the id, or a unique beginning of it, of one that was predicted; the first by default.
+        Raises UsageError for another, and as plot_time() does.
+        """
+        return _rendered("charts", "roofline", self, platform, ax)
+
+    def plot_counts(self, ax: Any = None) -> Any:
+        """Each operator's mult-adds over its memory access. Raises UsageError for costs that are no ints, and without
+        matplotlib."""
+        return _rendered("charts", "counts", self, ax)
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: totals, latencies with their intervals, and coverage."""
+        html: str = _rendered("notebook", "html", self)
+        return html
+
+    def __repr__(self) -> str:
+        text: str = _rendered("notebook", "line", self)
+        return text
+
+    def _operators(self) -> Iterable[dict[str, Any]]:
         for node in self.operators:
             output = next((self.graph.tensors[name] for name in node.outputs if name in self.graph.tensors), None)
             yield {
@@ -171,7 +191,7 @@ class Analysis:
             "schema": SCHEMA,
             "model": self.model,
             "totals": {**cost_record(self.totals), "operators": len(self.operators)},
-            "operators": list(self.to_records()),
+            "operators": list(self._operators()),
             "coverage": {
                 "counted": coverage.counted,
                 "approximated": coverage.approximated,
@@ -221,30 +241,23 @@ def cost_record(cost: Cost) -> dict[str, Dim]:
     }
 
 
-def _coverage(nodes: Iterable[Node]) -> Coverage:
-    kinds: Counter[Counting] = Counter()
-    unknown: dict[str, None] = {}
-    for node in nodes:
-        kinds[node.counting] += 1
-        if node.counting is Counting.UNKNOWN and find(node.op_type, node.domain) is None:
-            unknown[node.qualified_type] = None
-    return Coverage(kinds[Counting.COUNTED], kinds[Counting.APPROXIMATED], kinds[Counting.UNKNOWN], tuple(unknown))
+def time_record(time: Time) -> dict[str, Any]:
+    """A row's kernel, and the milliseconds that it takes with the ends of their interval; None for what it has not."""
+    estimate = time.estimate
+    if estimate is None:
+        return {"kernel": time.kernel or None, "latency_ms": None, "low_ms": None, "high_ms": None}
+    ends = {"latency_ms": estimate.seconds, "low_ms": estimate.low, "high_ms": estimate.high}
+    return {"kernel": time.kernel or None, **{name: seconds * 1e3 for name, seconds in ends.items()}}
 
 
-def _rank(costs: Sequence[Cost], key: SortKey) -> Callable[[Cost], tuple[int, ...]] | None:
-    """What to sort by so that the dearest come first, ties by what else is an int; None where key is not."""
-    names = [
-        name
-        for name in (key, "memory_access", "element_ops")
-        if all(isinstance(getattr(cost, name), int) for cost in costs)
-    ]
-    if key not in names:
-        return None
-    return lambda cost: tuple(-getattr(cost, name) for name in names)
+def _rendered(module: str, function: str, *arguments: Any) -> Any:
+    """What a renderer makes of an analysis. Renderers build on analyses, so that one is named, and found when asked."""
+    return getattr(import_module(f"costmodel.report.{module}"), function)(*arguments)
 
 
 def analyze(
     model: ModelReference,
+    inputs: Any = None,
     *,
     dims: Mapping[str, Dim] | None = None,
     shapes: Mapping[str, Sequence[Dim | str]] | None = None,
@@ -259,7 +272,10 @@ def analyze(
 ) -> Analysis:
     """Count what a network costs, and predict what it takes on platforms.
 
-    model: the path of an ONNX file, `zoo:NAME[,key=value...]`, or a Graph.
+    model: the path of an ONNX file, `zoo:NAME[,key=value...]`, a Graph, or a torch.nn.Module, which torch's own
+        exporter writes as it runs in evaluation; the module itself stays as it is.
+    inputs: of a module, what forward() takes: a shape, (1, 3, 224, 224); a tensor; a tuple of those, one for each
+        argument; or a dictionary of them by the argument's name.
     dims: sizes of an ONNX model's free dims by name. shapes: whole shapes of inputs by name; a string in
         one is a symbol's name. batch: the leading dim of every input, of a zoo network too (there also an
         integer column or a sympy symbol). values: elements of inputs that shapes are computed from (the
@@ -277,7 +293,7 @@ def analyze(
     read = {"dims": dims, "shapes": shapes, "values": values, "strict_dims": strict_dims, "symbolic": symbolic}
     given = [word for word, argument in read.items() if argument]
     targets, limits = _targets(platform, budgets)
-    name, graph = _loaded(model, given, batch)
+    name, graph = _loaded(model, inputs, given, batch)
     if graph is None:
         from costmodel.frontends import onnx
 
@@ -313,11 +329,20 @@ def _priced(analysis: Analysis, targets: tuple[Platform, ...], limits: Limits, c
     return replace(analysis, platforms=targets, predictions=predictions, budgets=budgets)
 
 
-def _loaded(model: ModelReference, given: Sequence[str], batch: Dim | None) -> tuple[str, Graph | None]:
+def _loaded(model: ModelReference, inputs: Any, given: Sequence[str], batch: Dim | None) -> tuple[str, Graph | None]:
     """The model's name, and its graph where no file is to be read for it.
 
-    given: arguments for the reading of a file, which nothing else takes.
+    inputs: of a module. given: arguments for the reading of a file, which nothing else takes.
     """
+    if _is_module(model):
+        given = [*given, "batch"] if batch is not None else given
+        if given:
+            raise UsageError(f"{type(model).__name__}: a module's inputs say all sizes; leave out {', '.join(given)}")
+        from costmodel.frontends import torch
+
+        return torch.load(model, inputs)
+    if inputs is not None:
+        raise UsageError(f"{model}: inputs are for a torch.nn.Module only; give the sizes of a file with shapes")
     if isinstance(model, Graph):
         given = [*given, "batch"] if batch is not None else given
         if given:
@@ -326,7 +351,8 @@ def _loaded(model: ModelReference, given: Sequence[str], batch: Dim | None) -> t
     name = os.fspath(model) if isinstance(model, str | os.PathLike) else None
     if not isinstance(name, str):
         raise UsageError(
-            f"a model is the path of an ONNX file, a name such as 'zoo:resnet18', or a Graph, not {_kind(model)}"
+            "a model is the path of an ONNX file, a name such as 'zoo:resnet18', a torch.nn.Module, or a Graph, not "
+            f"{_kind(model)}"
         )
     if ":" not in name:  # spares the reader of files the import of all networks
         return name, None
@@ -340,6 +366,12 @@ def _loaded(model: ModelReference, given: Sequence[str], batch: Dim | None) -> t
             f"{zoo.PREFIX}NAME,resolution=192"
         )
     return name, zoo.load(name, **({} if batch is None else {"batch": batch}))
+
+
+def _is_module(model: object) -> TypeGuard[Any]:
+    """Whether a model is a torch.nn.Module: whoever has one has imported torch."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(model, torch.nn.Module)
 
 
 def _kind(value: object) -> str:

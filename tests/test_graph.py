@@ -410,7 +410,7 @@ def test_what_is_no_int_is_not_ranked(batch: Any) -> None:
 def test_top_and_depth_refuse_what_they_cannot_use() -> None:
     analysis = analyze(block())
     assert analysis.top(0) == ()
-    for count, key, says in ((3, "latency", "key is 'latency'"), (-1, "mult_adds", "count is -1")):
+    for count, key, says in ((3, "flops", "by is 'flops'"), (-1, "mult_adds", "count is -1")):
         with pytest.raises(UsageError, match=says):
             analysis.top(count, key)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="depth is 0"):

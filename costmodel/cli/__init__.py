@@ -20,9 +20,11 @@ LONGEST_MESSAGE = 2000  # characters; a name in a damaged file can have millions
 # verb -> (module that has add_arguments(parser) and run(options), one-line help)
 VERBS = {
     "analyze": ("costmodel.cli.analyze", "tell what a network costs: mult-adds, memory access, latency"),
+    "annotate": ("costmodel.cli.annotate", "write costs and latencies into the nodes of a .onnx file, for Netron"),
     "build": ("search.build_command", "make a network of a design file: an ONNX model, weights for PyTorch"),
     "calibrate": ("calibration.command", "fit a platform to measured latencies: a data CSV, or logs, to a profile"),
     "check": ("costmodel.cli.check", "tell where a network breaks the guidelines G1 to G4, and what that costs"),
+    "compare": ("costmodel.cli.compare", "tell what differs between two networks, and what that costs"),
     "explain": ("costmodel.cli.explain", "tell why a guideline holds, or why an operator takes its time"),
     "measure": ("calibration.measure.command", "time networks on this machine: rows of a data CSV, for calibrate"),
     "ops": ("costmodel.cli.ops", "list the operators that are covered, with their formulas"),

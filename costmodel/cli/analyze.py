@@ -11,7 +11,7 @@ from costmodel.cli.output import terminal_width, use_color, write
 from costmodel.errors import UsageError
 from costmodel.report.rows import View
 
-FORMATS = ("text", "json", "csv", "markdown")
+FORMATS = ("text", "json", "csv", "markdown", "html", "trace", "model-explorer")
 LATENCY = "latency"
 
 
@@ -24,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format",
         choices=FORMATS,
         default="text",
-        help="text (the default); json always holds everything: --by, --depth, --top and --sort do not change it",
+        help="text (the default); trace: the predicted timeline, for Perfetto; model-explorer: node data for Google's "
+        "Model Explorer, with -o FOLDER/ a file a data set. --by, --depth, --top and --sort shape text, csv and "
+        "markdown; the others always hold everything",
     )
     output.add_argument("-o", "--output", metavar="FILE", help="write to FILE instead of stdout")
     output.add_argument("--by", choices=("op", "type", "module"), default="op", help="rows of the table (default: op)")
@@ -47,8 +49,13 @@ def run(options: argparse.Namespace) -> int:
     if options.sort == LATENCY and not platform_names(options) and not options.budget:
         raise UsageError(f"--sort {LATENCY}: no platform is predicted; name one with -p PLATFORM")
     analysis = analyzed(options)
-    write(_rendered(analysis, options), options.output)
-    if options.format == "csv":
+    if options.format == "model-explorer":
+        from costmodel.cli.node_data import write_node_data
+
+        write_node_data(analysis, options.output)
+    else:
+        write(_rendered(analysis, options), options.output)
+    if options.format in ("csv", "trace", "model-explorer"):
         from costmodel.report.coverage import notices
 
         for line in notices(analysis):
@@ -70,6 +77,14 @@ def _rendered(analysis: Analysis, options: argparse.Namespace) -> str:
         from costmodel.report import markdown
 
         return markdown.render(analysis, view)
+    if options.format == "html":
+        from costmodel.report import html
+
+        return html.render(analysis)
+    if options.format == "trace":
+        from costmodel.report import trace
+
+        return trace.render(analysis)
     from costmodel.report import text
 
     to_terminal = options.output is None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 from io import StringIO
 
-from costmodel.analysis import Analysis, cost_record
-from costmodel.report.latency import Times, times
+from costmodel.analysis import Analysis, cost_record, time_record
+from costmodel.report.latency import times
 from costmodel.report.rows import Row, View, rows
+from costmodel.views import Time
 
 _OF_OPERATOR = ("operator", "type", "output", "counting", "note", "module")
 _OF_GROUP = ("operators", "counted", "approximated", "unknown")
@@ -22,7 +23,7 @@ def render(analysis: Analysis, view: View) -> str:
     heads = [f"{entry.platform.id}:{head}" for entry in platforms for head in _heads(view)]
     writer.writerow([*lead, *cost_record(analysis.totals), *heads])
     for row in rows(analysis, view):
-        latencies = [cell for entry in platforms for cell in _latency(row, entry)]
+        latencies = [cell for time in row.times for cell in _latency(time, view)]
         writer.writerow([row.name, *_lead(row), *cost_record(row.cost).values(), *latencies])
     return out.getvalue()
 
@@ -38,14 +39,7 @@ def _heads(view: View) -> tuple[str, ...]:
     return ("kernel", "latency_ms", "low_ms", "high_ms") if view.by == "op" else ("latency_ms",)
 
 
-def _latency(row: Row, entry: Times) -> tuple[str | float, ...]:
+def _latency(time: Time, view: View) -> list[str | float]:
     """An operator's kernel, with its latency at the main operator of the kernel; of a group the sum."""
-    if row.node is None:
-        return (entry.sum(row.members) * 1e3,)
-    item = entry.kernels.get(row.name)
-    if item is None:
-        return ("", "", "", "")
-    if item.kernel.name != row.name:
-        return (item.kernel.name, "", "", "")
-    latency = item.estimate
-    return (item.kernel.name, latency.seconds * 1e3, latency.low * 1e3, latency.high * 1e3)
+    record = time_record(time)
+    return ["" if record[name] is None else record[name] for name in _heads(view)]

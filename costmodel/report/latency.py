@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from costmodel.analysis import Analysis
 from costmodel.errors import UsageError
 from costmodel.report.names import operator_label, plain
+from costmodel.views import Timing
 
 if TYPE_CHECKING:  # reports of counts alone start faster without
-    from costmodel.platforms import Platform
-    from costmodel.predictor import Estimate, KernelEstimate, Prediction
+    from costmodel.predictor import Estimate, KernelEstimate
     from costmodel.pricing import Budget
 
 DEAREST = 5  # kernels shown unless more are asked for
@@ -32,33 +32,10 @@ class Cells:
 
 
 @dataclass(frozen=True)
-class Times:
-    """A platform's prediction, ready to be looked up by operator.
+class Times(Timing):
+    """A platform's prediction with what is printed of it. label: what heads call the platform."""
 
-    label: what heads call the platform. kernels: for each operator, the kernel that it is part of. copies: seconds
-    of the kernels without operators (copies into another layout) that stand before a kernel, by its name; of the
-    last ones, after it.
-    """
-
-    platform: Platform
-    prediction: Prediction
     label: str
-    kernels: dict[str, KernelEstimate]
-    copies: dict[str, float]
-
-    def of(self, operator: str) -> float | None:
-        """Seconds of the kernel whose main operator this is, with the copies that are made for it.
-
-        None for an operator that another kernel takes along.
-        """
-        item = self.kernels.get(operator)
-        if item is None or item.kernel.name != operator:
-            return None
-        return float(item.estimate.seconds) + self.copies.get(operator, 0.0)
-
-    def sum(self, operators: Iterable[str]) -> float:
-        """Seconds of the kernels whose main operators are among these."""
-        return sum((self.of(operator) or 0.0 for operator in operators), start=0.0)
 
     def cell(self, operator: str, *, name_kernel: bool = False) -> str:
         """The kernel's milliseconds at its main operator; what became of any other operator."""
@@ -82,44 +59,15 @@ class Times:
 
 def times(analysis: Analysis) -> list[Times]:
     """The predictions of an analysis, one a platform. Raises UsageError for those of a population."""
-    names = labels([platform.id for platform in analysis.platforms])
-    result = []
-    for platform, prediction in zip(analysis.platforms, analysis.predictions, strict=True):
-        if getattr(prediction.latency.seconds, "ndim", 0):
-            raise UsageError(
-                f"{analysis.model}: reports show the latency of one network, and its sizes are columns; "
-                "read Analysis.predictions, or analyze one design"
-            )
-        parts = {node.name: item for item in prediction.kernels for node in item.kernel.operators}
-        result.append(Times(platform, prediction, names[platform.id], parts, _copies(prediction)))
-    return result
-
-
-def _copies(prediction: Prediction) -> dict[str, float]:
-    """Seconds of kernels without operators, at the kernel that they stand before."""
-    result: dict[str, float] = {}
-    waiting, last = 0.0, ""
-    for item in prediction.kernels:
-        if not item.kernel.operators:
-            waiting += float(item.estimate.seconds)
-            continue
-        last = item.kernel.name
-        if waiting and item.kernel.kind != "view":
-            result[last] = waiting
-            waiting = 0.0
-    if waiting and last:
-        result[last] = result.get(last, 0.0) + waiting
-    return result
-
-
-def ranking(analysis: Analysis) -> Times:
-    """The prediction by which rows are sorted: the first. Raises UsageError where there is none."""
-    shown = times(analysis)
-    if not shown:
+    if len(analysis.timings) < len(analysis.predictions):
         raise UsageError(
-            f"{analysis.model}: rows cannot be sorted by latency, since no platform is predicted; name one"
+            f"{analysis.model}: reports show the latency of one network, and its sizes are columns; "
+            "read Analysis.predictions, or analyze one design"
         )
-    return shown[0]
+    names = labels([platform.id for platform in analysis.platforms])
+    return [
+        Times(one.platform, one.prediction, one.kernels, one.copies, names[one.platform.id]) for one in analysis.timings
+    ]
 
 
 def labels(ids: Sequence[str]) -> dict[str, str]:

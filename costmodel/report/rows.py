@@ -2,54 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
 
-from costmodel.analysis import Analysis, Coverage, Group, SortKey
+from costmodel import views
+from costmodel.analysis import Analysis
 from costmodel.cost import Cost
 from costmodel.dims import show_shape
 from costmodel.graph import Node
-from costmodel.report.latency import ranking
 from costmodel.report.names import operator_label
 from costmodel.report.numbers import share, short
+from costmodel.views import Coverage, SortKey, Time, View
 
-By = Literal["op", "type", "module"]
-Sort = SortKey | Literal["latency"]
+__all__ = ["Row", "View", "count_cells", "count_heads", "inputs", "key_cells", "key_head", "rows"]
 
-DEFAULT_TOP = 10  # operators that a table for people has unless more are asked for
 _MOST_INPUTS = 3
 _COUNTS: dict[SortKey, str] = {"mult_adds": "mult-adds", "params": "params", "memory_access": "mem. access"}
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What of an analysis to show.
-
-    by: single operators, or operators summed by type or by module. top: at most so many rows, the
-    dearest; None for all. sort: what is dear (latency: on the first platform); None for the order of
-    execution where all rows are shown (types: always dearest first). depth: parts of a module's path to
-    keep; None for all.
-    """
-
-    by: By = "op"
-    top: int | None = None
-    sort: Sort | None = None
-    depth: int | None = None
-
-    @property
-    def key(self) -> SortKey:
-        """Of the counts, what is dear."""
-        return "mult_adds" if self.sort is None or self.sort == "latency" else self.sort
-
-    def short(self) -> View:
-        """The same, with as many operators as people read."""
-        return replace(self, top=DEFAULT_TOP) if self.by == "op" and self.top is None else self
-
-    @property
-    def shares(self) -> tuple[SortKey, ...]:
-        """The counts whose share of the total is shown."""
-        return (self.key,) if self.by == "op" else ("mult_adds", "memory_access")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +24,7 @@ class Row:
     """One row: a single operator (node and output shape given), or a group of them.
 
     label: the name as people look for it; an operator's name with its module where it does not tell.
-    members: names of all its operators.
+    members: names of all its operators. times: one a platform.
     """
 
     name: str
@@ -68,6 +35,7 @@ class Row:
     operators: int = 1
     coverage: Coverage | None = None
     members: tuple[str, ...] = ()
+    times: tuple[Time, ...] = ()
 
     @property
     def op(self) -> str:
@@ -76,24 +44,8 @@ class Row:
 
 
 def rows(analysis: Analysis, view: View) -> list[Row]:
-    """The rows of a view: dearest first where they are sorted or cut, else in the order of execution.
-
-    Raises UsageError for rows by latency without a platform.
-    """
-    if view.sort == "latency":
-        first = ranking(analysis)
-        every = rows(analysis, replace(view, sort=None, top=None))
-        return sorted(every, key=lambda row: first.sum(row.members), reverse=True)[: view.top]
-    ranked = view.top is not None or view.sort is not None
-    if view.by == "op":
-        count = len(analysis.operators) if view.top is None else view.top
-        nodes: Iterable[Node] = analysis.top(count, view.key) if ranked else analysis.operators
-        return [_operator_row(analysis, node) for node in nodes]
-    groups = analysis.by_type() if view.by == "type" else analysis.by_module(view.depth)
-    result = list(map(_group_row, groups))
-    if ranked or view.by == "type":
-        result.sort(key=lambda row: getattr(row.cost, view.key), reverse=True)
-    return result[: view.top]
+    """The rows of a view, as Analysis.rows() has them, ready to be printed."""
+    return list(map(_printed, analysis.rows(view)))
 
 
 def key_head(view: View) -> str:
@@ -135,14 +87,9 @@ def inputs(analysis: Analysis) -> str:
     return ", ".join([*shown, "..."] if len(graph.inputs) > _MOST_INPUTS else shown)
 
 
-def _group_row(group: Group) -> Row:
-    label = group.name or "(top)"
-    members = tuple(node.name for node in group.members)
-    return Row(group.name, label, group.cost, operators=group.operators, coverage=group.coverage, members=members)
-
-
-def _operator_row(analysis: Analysis, node: Node) -> Row:
-    specs = (analysis.graph.tensors.get(name) for name in node.outputs)
-    spec = next((spec for spec in specs if spec is not None), None)
-    shape = "" if spec is None or spec.shape is None else "x".join(map(str, spec.shape))
-    return Row(node.name, operator_label(node), node.cost, node, shape, members=(node.name,))
+def _printed(row: views.Row) -> Row:
+    node, sizes = row.node, row.output_shape
+    label = row.name or "(top)" if node is None else operator_label(node)
+    shape = "" if sizes is None else "x".join(map(str, sizes))
+    members = tuple(member.name for member in row.members)
+    return Row(row.name, label, row.cost, node, shape, row.operators, row.coverage, members, row.times)

@@ -7,6 +7,7 @@ importer.py     walks the nodes; ordering.py sorts them, control_flow.py and fun
 free_dims.py    settles the dims that a model leaves free; solving.py finds those that the graph fixes
 protos.py       translates single messages; metadata.py those that say where an operator comes from
 checks.py       refuses what is unsafe
+annotate.py     writes metadata into a model's nodes and copies the rest untouched
 writer.py       writes a graph as a model; random_weights.py fills its constants
 """
 
