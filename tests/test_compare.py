@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
+import random
 import re
+import shlex
 import warnings
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -29,6 +32,7 @@ from costmodel.predictor import quantile_of
 from costmodel.report import compare_json, compare_markdown, compare_text
 from costmodel.report.compare_cells import headline, spelled_line
 
+PAGE = (Path(__file__).parents[1] / "docs" / "compare.md").read_text(encoding="utf-8")
 GPU, ARM = "gtx1080ti-cudnn7-fp32", "snapdragon810-neon-fp32-1t"
 BLOCKS = ((24, 2), (24, 1), (40, 2), (40, 1), (40, 1), (64, 2), (64, 1))  # channels out and stride of each block
 
@@ -65,6 +69,12 @@ def compared(before: Graph | str | Path, after: Graph | str | Path, *ids: str) -
 
 def labels(comparison: Comparison, *states: State) -> list[str]:
     return [one.layer.label for one in comparison.of(*states)]
+
+
+def counting() -> Callable[[str], str]:
+    """Names as exporters give them by counting."""
+    numbers = itertools.count()
+    return lambda name: f"node_{next(numbers)}"
 
 
 def touched(comparison: Comparison) -> dict[str, list[str]]:
@@ -111,10 +121,12 @@ def exported(network: nn.Module, path: Path, **options: Any) -> Path:
 
 
 def by_two_exporters(network: nn.Module, folder: Path) -> dict[str, Path]:
-    """norms: batch normalisation is not folded into the convolutions before it."""
+    """norms: batch normalisation is not folded into the convolutions before it. free: with shapes worked out."""
     kept = torch.onnx.TrainingMode.PRESERVE
+    free = {"input_names": ["x"], "dynamic_axes": {"x": {0: "batch"}}}
     return {
         "script": exported(network, folder / "script.onnx", dynamo=False),
+        "free": exported(network, folder / "free.onnx", dynamo=False, **free),
         "norms": exported(network, folder / "norms.onnx", dynamo=False, training=kept),
         "dynamo": exported(network, folder / "dynamo.onnx", dynamo=True, external_data=False, verbose=False),
     }
@@ -124,7 +136,7 @@ def by_two_exporters(network: nn.Module, folder: Path) -> dict[str, Path]:
 @pytest.mark.parametrize(("name", "layers"), [("mobilenet_v2", 64), ("shufflenet_v2_x1_0", 104)])
 def test_exports_by_different_exporters_are_the_same_network(name: str, layers: int, tmp_path: Path) -> None:
     paths = by_two_exporters(torchvision_models().get_model(name, weights=None), tmp_path)
-    for before, after in (("script", "dynamo"), ("norms", "dynamo"), ("script", "norms")):
+    for before, after in (("script", "dynamo"), ("free", "dynamo"), ("norms", "dynamo"), ("script", "norms")):
         comparison = compared(paths[before], paths[after])
         assert comparison.verdict is Verdict.SAME, (before, after)
         assert len(comparison.of(State.SAME)) == len(comparison.differences) == layers
@@ -211,8 +223,7 @@ def test_spellings_of_one_layer_do_not_count(tmp_path: Path) -> None:
 
 
 def test_names_do_not_count() -> None:
-    counter = iter(range(1000))
-    comparison = compared(network(), network(names=lambda name: f"node_{next(counter)}"))
+    comparison = compared(network(), network(names=counting()))
     assert comparison.verdict is Verdict.SAME
     assert comparison.renamed == 1 + 3 * len(BLOCKS) + 1  # additions and the mean have names of their own
 
@@ -258,8 +269,7 @@ def test_pruned_blocks_are_named_and_nothing_else() -> None:
 
 
 def test_pruned_blocks_are_found_under_other_names() -> None:
-    counter = iter(range(1000))
-    comparison = compared(network(), network({1: 96, 4: 200}, names=lambda name: f"node_{next(counter)}"))
+    comparison = compared(network(), network({1: 96, 4: 200}, names=counting()))
     assert [one.before.name for one in comparison.of(State.CHANGED) if one.before] == ["block1.expand", "block4.expand"]
     assert len(comparison.of(State.FOLLOWS)) == 4
     assert not comparison.of(State.ADDED, State.REMOVED)
@@ -268,15 +278,17 @@ def test_pruned_blocks_are_found_under_other_names() -> None:
 @pytest.mark.parametrize("counted", [False, True])
 def test_an_added_block_is_added_and_nothing_else_is_touched(counted: bool) -> None:
     """Also where every name behind it counts on."""
-    counter = iter(range(1000))
-    names = (lambda name: f"node_{next(counter)}") if counted else str
+
+    def names() -> Callable[[str], str]:
+        return counting() if counted else str
+
     longer = (*BLOCKS[:4], (40, 1), *BLOCKS[4:])
-    comparison = compared(network(names=names), network(blocks=longer, names=names))
+    comparison = compared(network(names=names()), network(blocks=longer, names=names()))
     added = comparison.of(State.ADDED)
     assert [one.layer.op for one in added] == ["Conv", "Conv", "Conv", "Add"]
     assert [one.layer.own.get("groups") for one in added] == ["1", "depthwise", "1", None]
     assert {one.state for one in comparison.differences} == {State.SAME, State.ADDED}
-    back = compared(network(blocks=longer, names=names), network(names=names))
+    back = compared(network(blocks=longer, names=names()), network(names=names()))
     assert {one.state for one in back.differences} == {State.SAME, State.REMOVED}
     assert len(back.of(State.REMOVED)) == 4
 
@@ -291,6 +303,23 @@ def test_a_removed_block_with_names_of_its_own_is_the_one_that_is_missing() -> N
     assert labels(comparison, State.REMOVED)[:3] == ["block3.expand", "block3.depthwise", "block3.project"]
     assert len(comparison.of(State.REMOVED)) == 4
     assert not comparison.of(State.CHANGED, State.ADDED, State.FOLLOWS)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_edits_of_random_networks_are_found_as_they_were_made(seed: int) -> None:
+    """Blocks dropped that keep channels and sizes, others pruned, and every name but additions' given by counting."""
+    draw = random.Random(seed)
+    for _ in range(12):
+        blocks = [(draw.choice((24, 40)), draw.choice((1, 1, 1, 1, 2))) for _ in range(draw.randint(4, 14))]
+        like = [i for i in range(1, len(blocks)) if blocks[i][1] == 1 and blocks[i][0] == blocks[i - 1][0]]
+        dropped = draw.choice(like) if like else None
+        kept = tuple(block for i, block in enumerate(blocks) if i != dropped)
+        pruned = {i: draw.choice((50, 70)) for i in draw.sample(range(len(kept)), 2)}
+        before = network(blocks=tuple(blocks), names=counting())
+        after = network(pruned, blocks=kept, names=counting())
+        comparison = compared(before, after)
+        found = {state.value: len(comparison.of(state)) for state in State if state is not State.SAME}
+        assert found == {"changed": 2, "follows": 4, "added": 0, "removed": 0 if dropped is None else 4}, blocks
 
 
 def test_a_removed_activation_is_a_change_of_the_layer_that_it_was_part_of() -> None:
@@ -573,3 +602,31 @@ def test_a_model_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.Captu
     out, err = capsys.readouterr()
     assert (out, len(err.splitlines())) == ("", 1)
     assert missing in err
+
+
+# -- the page
+
+
+def test_the_page_shows_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    (block,) = re.findall(r"^```console\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    command, _, shown = block.partition("\n")
+    assert command.startswith("$ costmodel compare ")
+    assert run(capsys, *shlex.split(command)[3:])[0] == shown
+
+
+def test_the_commands_and_the_python_of_the_page_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (command,) = re.findall(r"^```sh\ncostmodel compare (.*?)\n```$", PAGE, re.MULTILINE)
+    assert run(capsys, *shlex.split(command)) == ("", "")
+    assert (tmp_path / "comment.md").read_text(encoding="utf-8").startswith("### zoo:mobilenet")
+    (code,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    exec(compile(code, "compare.md", "exec"), {})
+    assert capsys.readouterr().out == "different 24\nTrue\n"
+
+
+def test_the_page_names_every_key_of_the_json(capsys: pytest.CaptureFixture[str]) -> None:
+    content = json.loads(run(capsys, "zoo:resnet18", "zoo:resnet34", "--format", "json")[0])
+    keys = {*content, *content["platforms"][0], *content["differences"][0], *content["differences"][0]["after"]}
+    assert not {key for key in keys if f"`{key}`" not in PAGE and f'"{key}"' not in PAGE}

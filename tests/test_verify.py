@@ -132,7 +132,7 @@ def test_what_is_kept_is_not_measured_again(tmp_path: Path) -> None:
 
 
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"nothing\.onnx: no such model"):
+    with pytest.raises(UsageError, match=r"no such model; give a design, zoo:NAME, or the path of a \.onnx file"):
         clocked(FakeMachine(), str(tmp_path / "nothing.onnx"))
 
 

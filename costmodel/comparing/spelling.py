@@ -4,7 +4,7 @@
 2. Slices of one tensor: Split. MatMul with a weight: Gemm. Sum of two: Add. ConvInteger and fused ones: Conv.
 3. Clip from 0 without an upper end: Relu; others are named with their ends.
 4. A transpose that swaps groups and channels (n, groups, channels, h, w): Shuffle.
-5. Dims of 1 behind the channels are left out where a layer mixes no positions.
+5. Dims of 1 behind the channels are left out where a layer mixes no positions, and all of them in a transpose.
 """
 
 from __future__ import annotations
@@ -108,15 +108,19 @@ class Speller:
     def _other(self, kernel: Kernel, nodes: Sequence[Node]) -> Found:
         """Any other operator: by its inputs and outputs, and by its operations where its form has no other spelling."""
         first = nodes[0]
+        run = [node for node in nodes if self._runs(node)] or [nodes[-1]]
         inner = {name for node in nodes for name in node.outputs}
-        outside = dict.fromkeys(name for node in nodes for name in node.inputs if name and name not in inner)
-        inputs = sorted(_show(_trimmed(self._shape(name))) for name in outside if not self._is_constant(name))
+        outside = dict.fromkeys(name for node in run for name in node.inputs if name and name not in inner)
         op = self._op_of[first.name]
         op = self._activation(first) if op in ("Clip", "Relu") else _SAME_OP.get(op, op)
-        read = {"input": ", ".join(inputs)}
-        last = [node for node in nodes if op == "Split"] or [nodes[-1]]
+        form = _squeezed if op == "Transpose" else _trimmed
+        last = run if op == "Split" else run[-1:]
         outputs = [name for node in last for name in node.outputs if name in self._readers]
-        read["output"] = ", ".join(sorted(_show(_trimmed(self._shape(name))) for name in outputs))
+        inputs = [name for name in outside if not self._is_constant(name)]
+        read = {
+            end: ", ".join(sorted(_show(form(self._shape(name))) for name in names))
+            for end, names in (("input", inputs), ("output", outputs))
+        }
         if kernel.kind is Kind.OTHER:
             read["operations"] = str(kernel.cost.element_ops)
         return op, {}, read
@@ -198,6 +202,11 @@ def _trimmed(shape: Shape | None) -> Shape | None:
     while count > 2 and isinstance(shape[count - 1], int) and shape[count - 1] == 1:
         count -= 1
     return shape[:count]
+
+
+def _squeezed(shape: Shape | None) -> Shape | None:
+    """Without dims of 1, which a transpose may have or not."""
+    return None if shape is None else tuple(size for size in shape if not (isinstance(size, int) and size == 1))
 
 
 def _positions(shape: Shape | None) -> str:

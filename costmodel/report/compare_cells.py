@@ -83,7 +83,7 @@ def totals(comparison: Comparison) -> Cells:
         ("operators", operators[0], operators[1]),
     )
     return Cells(
-        ("", "before", "after", "difference", ""),
+        ("as written", "before", "after", "difference", ""),
         tuple((name, short(one), short(other), signed(one, other), percent(one, other)) for name, one, other in rows),
     )
 
