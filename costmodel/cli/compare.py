@@ -18,12 +18,8 @@ FORMATS = ("text", "json", "markdown")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
     parser.epilog = "Exit status: 0 fine; 1 B slower than --fail-on-slower allows, or over a budget; 2 bad usage."
-    for name, what in (
-        ("before", "the network as it was"),
-        ("after", "the network as it is; budgets are for this one"),
-    ):
-        metavar = {"before": "A", "after": "B"}[name]
-        parser.add_argument(name, metavar=metavar, help=f"{what}: a .onnx file, or zoo:NAME[,key=value...]")
+    parser.add_argument("before", metavar="A", help="the network as it was: a .onnx file, or zoo:NAME[,key=value...]")
+    parser.add_argument("after", metavar="B", help="the network as it is, likewise; budgets are for this one")
     add_sizes(parser)
     add_platforms(parser)
     parser.add_argument(

@@ -8,8 +8,7 @@ from costmodel.comparing import Comparison, Verdict
 from costmodel.report import compare_cells as cells
 from costmodel.report.coverage import coverage_line
 from costmodel.report.latency import Cells
-from costmodel.report.markdown import _escape as escape
-from costmodel.report.markdown import _table as table
+from costmodel.report.markdown import escape, pipe_table
 
 _LONGEST = 60_000  # characters; comments of hosts of repositories hold 65,536
 
@@ -54,7 +53,7 @@ def _folded(comparison: Comparison, count: int) -> Iterator[str]:
 
 
 def _table(shown: Cells) -> str:
-    return table(map(escape, shown.heads), (map(escape, row) for row in shown.rows))
+    return pipe_table(map(escape, shown.heads), (map(escape, row) for row in shown.rows))
 
 
 def _trust(comparison: Comparison) -> Iterator[str]:

@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import mmap
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,7 +21,8 @@ from costmodel.errors import ModelError, UsageError
 from costmodel.frontends.onnx.file import read_model
 from costmodel.frontends.onnx.metadata import MODULE, SOURCE
 from costmodel.frontends.onnx.ordering import graphs_of
-from costmodel.frontends.onnx.wire import _encode, _skip, _varint
+from costmodel.frontends.onnx.wire import encode, skip, varint
+from costmodel.writing import whole
 
 PREFIX = "costmodel."
 Entries = Mapping[str, str]
@@ -60,7 +59,7 @@ def annotate(
     with Path(name).open("rb") as file:
         pieces = _pieces(file, name, nodes, model)
         try:
-            with _whole(Path(os.path.realpath(out))) as written:
+            with whole(Path(os.path.realpath(out))) as written:
                 for piece in pieces:
                     _copy(piece, file, written)
         except (OSError, ValueError) as error:
@@ -175,9 +174,9 @@ class _Rewriting:
 
     def _message(self, pieces: list[Piece], start: int, content: list[Piece]) -> None:
         """Add a message with another content, under the tag that it had."""
-        _, after_tag = _varint(self._data, start)
+        _, after_tag = varint(self._data, start)
         _keep(pieces, start, after_tag)
-        pieces.append(_encode(sum(map(_length, content))))
+        pieces.append(encode(sum(map(_length, content))))
         for piece in content:
             if isinstance(piece, bytes):
                 pieces.append(piece)
@@ -196,13 +195,13 @@ class _Rewriting:
         """The fields of a message: number (0 where the content is no message or string), start, content, end."""
         while position < end:
             start = position
-            tag, position = _varint(self._data, start)
+            tag, position = varint(self._data, start)
             if tag & 7 == _BYTES:
-                length, inside = _varint(self._data, position)
+                length, inside = varint(self._data, position)
                 position = inside + length
                 yield tag >> 3, start, inside, position
             else:
-                position = _skip(self._data, position, tag & 7)
+                position = skip(self._data, position, tag & 7)
                 yield 0, start, position, position
             if position > end:
                 raise ModelError("a field is longer than its message")
@@ -226,10 +225,10 @@ def _encoded(field: int, entries: Entries) -> bytes:
     result = []
     for name, text in entries.items():
         entry = b"".join(
-            _encode(part << 3 | _BYTES) + _encode(len(content)) + content
+            encode(part << 3 | _BYTES) + encode(len(content)) + content
             for part, content in ((_KEY, name.encode("utf-8", "replace")), (_VALUE, text.encode("utf-8", "replace")))
         )
-        result.append(_encode(field << 3 | _BYTES) + _encode(len(entry)) + entry)
+        result.append(encode(field << 3 | _BYTES) + encode(len(entry)) + entry)
     return b"".join(result)
 
 
@@ -248,21 +247,3 @@ def _copy(piece: Piece, file: BinaryIO, written: BinaryIO) -> None:
         else:
             written.write(content)
         position += len(content)
-
-
-@contextmanager
-def _whole(target: Path) -> Iterator[BinaryIO]:
-    """A file to write that takes the place of target, with its mode, when the block ends well; else nothing is left."""
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".costmodel-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.truncate()  # to where it is, which may be behind a hole
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(temporary).chmod(target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~mask)
-        Path(temporary).replace(target)
-    except BaseException:
-        with suppress(OSError):
-            Path(temporary).unlink()
-        raise

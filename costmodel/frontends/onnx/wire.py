@@ -65,7 +65,7 @@ def _strip(data: Buffer, position: int, end: int, message: str, depth: int) -> b
         tag = data[position]
         position += 1
         if tag >= 0x80:
-            tag, position = _varint(data, start)
+            tag, position = varint(data, start)
         wire = tag & 7
         if tag < 8:
             # A file of zeros (a download that broke off) would be walked to its end two bytes at a time.
@@ -74,7 +74,7 @@ def _strip(data: Buffer, position: int, end: int, message: str, depth: int) -> b
             length = data[position]
             position += 1
             if length >= 0x80:
-                length, position = _varint(data, position - 1)
+                length, position = varint(data, position - 1)
             stop = position + length
             if stop > end:
                 raise ModelError("truncated, or not an ONNX model (a field is longer than the file)")
@@ -86,7 +86,7 @@ def _strip(data: Buffer, position: int, end: int, message: str, depth: int) -> b
                 elif field in nested:
                     pieces.append(data[kept:start])
                     inner = _strip(data, position, stop, nested[field], depth + 1)
-                    pieces.append(_encode(tag) + _encode(len(inner)))
+                    pieces.append(encode(tag) + encode(len(inner)))
                     pieces.append(inner)
                     kept = stop
             position = stop
@@ -96,16 +96,17 @@ def _strip(data: Buffer, position: int, end: int, message: str, depth: int) -> b
                 pieces.append(data[kept:start])
                 kept = position
         else:
-            position = _skip(data, position, wire)
+            position = skip(data, position, wire)
             if position > end:
                 raise ModelError("truncated, or not an ONNX model (a field is longer than its message)")
     pieces.append(data[kept:end])
     return b"".join(pieces)
 
 
-def _skip(data: Buffer, position: int, wire: int) -> int:
+def skip(data: Buffer, position: int, wire: int) -> int:
+    """The position after a field of fixed or variable length that begins there; its bytes stay unread."""
     if wire == _VARINT:
-        return _varint(data, position)[1]
+        return varint(data, position)[1]
     if wire == _FIXED32:
         return position + 4
     if wire == _FIXED64:
@@ -113,7 +114,8 @@ def _skip(data: Buffer, position: int, wire: int) -> int:
     raise ModelError(f"not an ONNX model (byte {position} begins a field of wire type {wire})")
 
 
-def _varint(data: Buffer, position: int) -> tuple[int, int]:
+def varint(data: Buffer, position: int) -> tuple[int, int]:
+    """The number of variable length that begins there, and the position after it."""
     value = shift = 0
     while True:
         byte = data[position]
@@ -126,7 +128,8 @@ def _varint(data: Buffer, position: int) -> tuple[int, int]:
             raise ModelError(f"not an ONNX model (byte {position} is in a number that does not end)")
 
 
-def _encode(value: int) -> bytes:
+def encode(value: int) -> bytes:
+    """A number of variable length as bytes."""
     result = bytearray()
     while value >= 0x80:
         result.append(value & 0x7F | 0x80)
