@@ -84,6 +84,11 @@ class Design:
         """The name under which every command of costmodel takes this network: `zoo:shufflenet_v2_design,...`."""
         return self.graph().name
 
+    @property
+    def mult_adds(self) -> int:
+        """Of one image."""
+        return int(self.graph().cost.mult_adds)  # type: ignore[arg-type]  # its dims are ints
+
     def graph(self, batch: int = 1) -> Graph:
         """The network, for `batch` images."""
         options: dict[str, Any] = {

@@ -221,8 +221,8 @@ def _options(kind: str, part: str, text: str) -> Sequence[Option]:
     match = re.fullmatch(r"(\d{1,6})(?::(\d{1,6})(?::(\d{1,6}))?)?", part)
     if match is None:
         raise UsageError(f"{text}: {part!r} is no number; write one, or from:to:step")
-    first, last, step = (int(group) if group else None for group in match.groups())
-    numbers = range(first or 0, (first if last is None else last) + 1, 1 if step is None else step or 1)  # type: ignore[operator]
+    first, last, step = int(match[1]), int(match[2] or match[1]), int(match[3] or 1)
+    numbers = range(first, last + 1, max(step, 1))
     if step == 0 or not 1 <= len(numbers) <= _LONGEST_RANGE:
         raise UsageError(f"{text}: {part!r} has no or too many numbers; write from:to:step, ascending")
     return numbers

@@ -56,7 +56,7 @@ def law_note(design: Design) -> str:
 def _departures(design: Design) -> dict[str, float]:
     """log2 of each of a design's widths, depths and split ratios over the family's, at equal mult-adds for an image of
     the family's size."""
-    log_mult_adds = math.log2(_mult_adds(replace(design, resolution=RESOLUTION, classes=CLASSES)))
+    log_mult_adds = math.log2(replace(design, resolution=RESOLUTION, classes=CLASSES).mult_adds)
     departures = {}
     for index, stage in enumerate(design.stages):
         name = f"stage {index + FIRST_STAGE}'s"
@@ -81,20 +81,16 @@ def _diagonal() -> tuple[list[float], list[list[float]]]:
     """log2 of mult-adds, and of each stage's channels, of Table 5's designs."""
     designs = [standard(width) for width in WIDTHS]
     return (
-        [math.log2(_mult_adds(design)) for design in designs],
+        [math.log2(design.mult_adds) for design in designs],
         [[math.log2(stage.channels) for stage in design.stages] for design in designs],
     )
 
 
 @lru_cache(maxsize=16)
-def _mult_adds(design: Design) -> int:
-    return int(design.graph().cost.mult_adds)  # type: ignore[arg-type]
-
-
 def _foreign(design: Design) -> list[str]:
     """What a design has and no network that the law was fitted on, in words."""
-    smallest, largest = (_mult_adds(standard(width)) for width in (WIDTHS[0], WIDTHS[-1]))
-    own = _mult_adds(design)
+    smallest, largest = (standard(width).mult_adds for width in (WIDTHS[0], WIDTHS[-1]))
+    own = design.mult_adds
     plain = standard(WIDTHS[0])
     kernels = sorted({stage.kernel for stage in design.stages} - {plain.stages[0].kernel})
     found = {

@@ -165,17 +165,13 @@ def backend_of(platform: Platform, seed: int = 0) -> Backend:
 
 def nearest_standard(design: Design) -> float:
     """The width of Table 5 whose network is nearest in mult-adds, as a ratio."""
-    own = _mult_adds(design)
+    own = design.mult_adds
 
     def distance(width: float) -> float:
-        other = _mult_adds(standard(width))
+        other = standard(width).mult_adds
         return max(own, other) / min(own, other)
 
     return min(WIDTHS, key=distance)
-
-
-def _mult_adds(design: Design) -> int:
-    return int(design.graph().cost.mult_adds)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
