@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from log_texts import HEADER, KINDS, TIMES, line, run_of, tflite_log, trt_log
 from onnx_models import model, node, save, value, weight
 
 from calibration import known, logs, networks
@@ -29,8 +30,6 @@ from costmodel.platforms import Platform, load_profile
 from costmodel.predictor import predict
 
 DOCS = Path(__file__).parents[1] / "docs"
-HEADER = "loop_count = 8\nnum_threads = 1\npowersave = 2\ngpu_device = -1\ncooling_down = 1\n"
-TIMES = {"squeezenet": 19.53, "mobilenet": 30.0, "mobilenet_v2": 21.1, "resnet18": 58.53}
 NCNN = ("--from", "benchncnn", "--id", "phone-ncnn-fp32-1t", "--runtime", "ncnn")
 TFLITE = ("--from", "benchmark_model", "--id", "phone-tflite-fp32-4t", "--runtime", "tflite")
 TENSORRT = ("--from", "trtexec", "--id", "mygpu-tensorrt-fp16", "--runtime", "tensorrt")
@@ -46,15 +45,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def written(name: str, text: str) -> str:
     Path(name).write_text(text, encoding="utf-8", newline="")
     return name
-
-
-def line(name: str, low: float, high: float | None = None) -> str:
-    """As benchncnn's printf has it."""
-    return f"{name:>20}  min = {low:7.2f}  max = {high or 1.1 * low:7.2f}  avg = {1.05 * low:7.2f}\n"
-
-
-def run_of(times: Mapping[str, float], header: str = HEADER) -> str:
-    return header + "".join(line(name, time) for name, time in times.items())
 
 
 def taken(*texts: str, threads: int | None = None) -> dict[str, float]:
@@ -238,8 +228,9 @@ def few_networks_figure() -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("devices", [2, pytest.param(14, marks=pytest.mark.thorough)])
 def test_five_networks_of_a_log_predict_the_others_as_well_as_the_accuracy_page_says(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, devices: int
 ) -> None:
     """Every fp32 device with one thread, as a log of 5 of its networks; what is known before has no row of it.
 
@@ -251,7 +242,9 @@ def test_five_networks_of_a_log_predict_the_others_as_well_as_the_accuracy_page_
     monkeypatch.setattr(known, "FOLDER", Path("priors"))
     Path("priors").mkdir()
     errors = []
-    for place, device in enumerate(relative for relative in family.relatives if relative.threads == 1):
+    every = [relative for relative in family.relatives if relative.threads == 1]
+    assert len(every) == 14
+    for place, device in enumerate(every[:devices]):
         learned = family.learn(device.date, 1, device.device)
         assert not any(id.startswith(device.id.removesuffix("1t")) for id in learned.relatives)
         Path("priors/ncnn-fp32-1t.json").write_text(known.dumps(learned), encoding="utf-8")
@@ -259,8 +252,8 @@ def test_five_networks_of_a_log_predict_the_others_as_well_as_the_accuracy_page_
         names = [sorted(device.seconds)[index] for index in order]
         errors.append(error_of_a_log(capsys, device, names[:5], names[5:]))
         assert errors[-1] == pytest.approx(error_of_a_fit(family, learned, device, names[:5], names[5:]), abs=2e-3)
-    assert len(errors) == 14
-    assert np.mean(errors) <= few_networks_figure()
+    if devices == len(every):  # the page's figure is the mean of them all
+        assert np.mean(errors) <= few_networks_figure()
 
 
 def error_of_a_log(
@@ -291,26 +284,6 @@ def error_of_a_fit(
 
 
 # benchmark_model
-
-
-def tflite_log(low: float, average: str, *more: str, threads: str = "Num threads: [4]", prefix: str = "INFO: ") -> str:
-    """Microseconds; the warm-up is twice as slow."""
-    lines = (
-        "STARTING!",
-        "Log parameter values verbosely: [0]",
-        threads,
-        "Graph: [/data/local/tmp/model.tflite]",
-        *more,
-        "Loaded model /data/local/tmp/model.tflite",
-        "Running benchmark for at least 1 iterations and at least 0.5 seconds but terminate if exceeding 150 seconds.",
-        f"count=9 first={3 * low:g} curr={2 * low:g} min={2 * low:g} max={3 * low:g} avg={2.1 * low:g} std=3930",
-        "Running benchmark for at least 50 iterations and at least 1 seconds but terminate if exceeding 150 seconds.",
-        f"count=50 first={1.1 * low:g} curr={low:g} min={low:g} max={1.2 * low:g} avg={average} std=450",
-        f"Inference timings in us: Init: 855, First inference: {3 * low:g}, Warmup (avg): {2.1 * low:g}, "
-        f"Inference (avg): {average}",
-        "Note: as the benchmark tool itself affects memory footprint, the following is only APPROXIMATE.",
-    )
-    return "".join(f"{prefix}{line}\n" for line in lines)
 
 
 def test_logs_of_benchmark_model_become_a_profile(capsys: pytest.CaptureFixture[str]) -> None:
@@ -423,28 +396,6 @@ def test_logs_that_differ_in_threads_are_no_platform(capsys: pytest.CaptureFixtu
 
 
 # trtexec
-
-
-def trt_log(median: float, flags: str = "--shapes=input:8x3x224x224 --fp16", *more: str) -> str:
-    def figures(middle: float) -> str:
-        return f"min = {0.9 * middle:g} ms, max = {2 * middle:g} ms, mean = {1.1 * middle:g} ms, median = {middle:g} ms"
-
-    lines = (
-        "[I] TensorRT version: 8.6.1",
-        "[I] Selected Device: NVIDIA GeForce RTX 2080",
-        *more,
-        "[I] === Performance summary ===",
-        f"[I] Latency: {figures(1.5 * median)}, percentile(99%) = 9 ms",
-        f"[I] Enqueue Time: {figures(0.4 * median)}, percentile(99%) = 9 ms",
-        f"[I] GPU Compute Time: {figures(median)}, percentile(99%) = 9 ms",
-        f"[I] D2H Latency: {figures(0.1 * median)}, percentile(99%) = 9 ms",
-        "[I] Total GPU Compute Time: 2.5 s",
-    )
-    command = f"# trtexec --onnx=model.onnx {flags}".rstrip()
-    stamped = "".join(f"[03/28/2024-07:10:11] {line}\n" for line in lines)
-    return (
-        f"&&&& RUNNING TensorRT.trtexec [TensorRT v8601] {command}\n{stamped}&&&& PASSED TensorRT.trtexec {command}\n"
-    )
 
 
 def timed(*arguments: str, median: float = 3.25) -> models.Timing:
@@ -609,12 +560,6 @@ def test_a_network_measured_twice_counts_once() -> None:
 # Which format
 
 
-KINDS = {
-    "benchncnn": run_of(TIMES),
-    "benchmark_model": tflite_log(14000, "14575.2"),
-    "trtexec": trt_log(3.25),
-    "csv": "network,latency_ms\nzoo:resnet18,58\nzoo:mobilenet_v2,21\n",
-}
 COMMANDS = {
     "benchncnn": ("log.txt", *NCNN),
     "benchmark_model": ("zoo:resnet18=log.txt", *TFLITE),

@@ -30,6 +30,7 @@ from search import Design, ShuffleNetV1, ShuffleNetV2, Stage, built, standard
 from search.exporting import onnx_bytes
 
 DESIGNS = 200
+SOME = 40  # of them, where all would take too long
 BY_DYNAMO = 3  # each takes seconds
 
 
@@ -179,9 +180,12 @@ def test_random_designs_vary_all_that_there_is() -> None:
 
 
 @pytest.mark.slow
-def test_the_graph_of_a_design_is_what_torch_exports_of_its_module() -> None:
+@pytest.mark.parametrize(
+    "seeds", [range(SOME), pytest.param(range(SOME, DESIGNS), marks=pytest.mark.thorough)], ids=len
+)
+def test_the_graph_of_a_design_is_what_torch_exports_of_its_module(seeds: range) -> None:
     """Node for node: operators, mult-adds, parameters and memory access; and each layer is called as its module."""
-    for seed in range(DESIGNS):
+    for seed in seeds:
         design = random_design(seed)
         graph = design.graph()
         exported = written_by_torch(trained(ShuffleNetV2(design), seed), design.resolution)
