@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from costmodel.platforms import Platform, load_profile
     from costmodel.predictor import Estimate, Prediction
     from costmodel.pricing import Budget
+    from costmodel.views import Row
 
 __all__ = [
     "Analysis",
@@ -29,6 +30,7 @@ __all__ = [
     "Node",
     "Platform",
     "Prediction",
+    "Row",
     "TensorSpec",
     "UsageError",
     "analyze",
@@ -51,6 +53,7 @@ _HOMES = {
     "Estimate": "predictor",
     "Prediction": "predictor",
     "Budget": "pricing",
+    "Row": "views",
 }
 
 

@@ -14,7 +14,7 @@ DRAWING = runpy.run_path(str(ROOT / "docs" / "pictures" / "draw.py"), run_name="
 
 
 def test_the_readme_shows_every_picture_that_is_drawn_and_no_other_and_says_in_words_what_is_on_it() -> None:
-    shown = dict((path, words) for words, path in re.findall(r"!\[([^\]]*)\]\(([^)]*)\)", README))
+    shown = {path: words for words, path in re.findall(r"!\[([^\]]*)\]\(([^)]*)\)", README)}
     assert set(shown) == {f"docs/pictures/{name}" for name in DRAWING["PICTURES"]}
     assert all(len(words) > 80 for words in shown.values())
 
