@@ -91,11 +91,12 @@ def test_designs_that_a_runtime_treats_differently_do_not_change_each_other(opti
         "channels2=26,116", "channels3=100,232", "channels4=60,464", "stem=24", "head=512", *options, step=1
     )
     evaluator = Evaluator(space, platforms, capacity_of("params"))
-    population = space.random(30, seed=1)
+    population = space.random(20, seed=1)
     evaluation = evaluator.evaluate(population)
     for index, design in enumerate(space.designs(population)):
+        graph = design.graph()
         for platform in platforms:
-            wanted = predict(design.graph(), platform).latency.high
+            wanted = predict(graph, platform).latency.high
             assert evaluation.latency[platform.id].high[index] == pytest.approx(wanted, rel=1e-11)
 
 
