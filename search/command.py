@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,7 @@ from search.tables import MULT_ADDS, PARAMS
 if TYPE_CHECKING:
     from search.refine import Round
 
-PICTURES = (".svg", ".png")
+PICTURES, PAGE = (".svg", ".png"), ".html"
 _LARGEST_STEP = 32
 _LONGEST_NAME = 200  # bytes of a file's; 255 are usual, some of them for the name that it is written under first
 
@@ -49,6 +50,7 @@ def run(options: argparse.Namespace) -> int:
     """Search, print, and write the best design; gives the exit status."""
     _check_outputs(options)
     question = _question(options)
+    _check_picture(options, question)
     rounds: tuple[Round, ...] = ()
     if options.refine is None:
         result, seconds = _searched(options, question)
@@ -345,13 +347,36 @@ def _tell(options: argparse.Namespace, question: _Question, result: Result) -> N
 
 
 def _plot(outcome: Outcome, path: str) -> None:
-    from search import plots
+    ending = os.path.splitext(path)[1].lower()
+    if ending == PAGE:
+        from search.page import render
 
-    content = plots.svg(outcome).encode() if path.lower().endswith(".svg") else plots.png(outcome)
+        with busy("Drawing"):
+            content = render(outcome).encode()
+    else:
+        from search import plots
+
+        content = plots.svg(outcome).encode() if ending == ".svg" else plots.png(outcome)
     try:
         write_whole(Path(path), content)
     except OSError as error:
         raise UsageError(f"--plot {path}: cannot be written ({error.strerror or error}); give another file") from error
+
+
+def _check_picture(options: argparse.Namespace, question: _Question) -> None:
+    """Refuse a picture that could not be drawn before the search begins."""
+    if options.plot is None or os.path.splitext(options.plot)[1].lower() == PAGE:
+        return
+    if find_spec("matplotlib") is None:
+        raise UsageError(
+            f"--plot {options.plot}: a picture needs matplotlib; install it with: pip install 'cnn-costmodel[plot]', or "
+            f"end the file in {PAGE}"
+        )
+    if not question.evaluator.platforms and _engine(options, question.evaluator.capacity) == "exact":
+        raise UsageError(
+            f"--plot {options.plot}: no platform is named, so a picture has nothing to show; give --budget or -p, or end "
+            f"the file in {PAGE}"
+        )
 
 
 def _check_outputs(options: argparse.Namespace) -> None:
@@ -371,5 +396,5 @@ def _check_outputs(options: argparse.Namespace) -> None:
             raise UsageError(f"{option} {path}: cannot be written there; give another file")
         if taken.setdefault(os.path.join(folder, name), option) != option:
             raise UsageError(f"{option} {path}: is -o's own file; give another")
-    if options.plot is not None and os.path.splitext(options.plot)[1].lower() not in PICTURES:
-        raise UsageError(f"--plot {options.plot}: its ending is not known; end it in {' or '.join(PICTURES)}")
+    if options.plot is not None and os.path.splitext(options.plot)[1].lower() not in (*PICTURES, PAGE):
+        raise UsageError(f"--plot {options.plot}: its ending is not known; end it in {', '.join(PICTURES)} or {PAGE}")

@@ -77,7 +77,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     output.add_argument(
         "--plot",
         metavar="FILE",
-        help="also draw fronts and history: a file that ends in .svg or .png (needs matplotlib)",
+        help="also draw fronts and history: a page to click through where the file ends in .html, a picture where it "
+        "ends in .svg or .png (these two need matplotlib)",
     )
     output.add_argument("--pareto", action="store_true", help="tell the whole front of capacity and latency too")
 

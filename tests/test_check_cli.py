@@ -1,10 +1,9 @@
-"""`costmodel check`: what it prints, the published JSON, its exit status, and the examples of its page."""
+"""`costmodel check`: what it prints, the published JSON, and its exit status."""
 
 from __future__ import annotations
 
 import json
 import re
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +12,13 @@ from onnx_models import model, node, save, value, weight
 
 from costmodel import analyze
 from costmodel.cli import main
-from costmodel.cli.settings import settings_near
-from costmodel.guidelines import Finding, Options, Review, Saving, Severity, load_waivers, record, saving_record
+from costmodel.guidelines import Finding, Options, Review, Saving, Severity, record, saving_record
 from costmodel.report import check_text
 from costmodel.report.check import Check, clusters, folds
 
 NETWORK = "zoo:shufflenet_v1"  # breaks G2 in every unit
 CLEAN = "zoo:shufflenet_v2"
 GPU, ARM = "gtx1080ti-cudnn7-fp32", "snapdragon810-neon-fp32-1t"
-PAGE = (Path(__file__).parents[1] / "docs" / "check.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(autouse=True)
@@ -337,40 +334,3 @@ def test_every_format_goes_into_a_file_as_to_a_pipe(
     status, out, err = run(capsys, NETWORK, "--format", form)
     assert run(capsys, NETWORK, "--format", form, "-o", "out") == (status, "", err)
     assert (tmp_path / "out").read_text(encoding="utf-8") == out
-
-
-# -- the page
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-
-
-def test_the_example_of_the_page_is_what_a_terminal_shows(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("costmodel.cli.check.terminal_width", lambda: 80)
-    assert blocks("console")
-    for block in blocks("console"):
-        command, _, shown = block.partition("\n")
-        main(shlex.split(command)[2:])
-        assert capsys.readouterr().out == shown
-
-
-def test_the_settings_and_the_waivers_of_the_page_are_valid(tmp_path: Path) -> None:
-    settings, waivers = blocks("toml")
-    (tmp_path / "pyproject.toml").write_text(settings)
-    assert settings_near(tmp_path).thresholds["error_at"] == 0.1
-    (tmp_path / "waivers.toml").write_text(waivers)
-    assert [waiver.guideline for waiver in load_waivers(tmp_path / "waivers.toml")] == ["G4", "G1"]
-
-
-def test_the_options_of_the_page_exist(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["check", "--help"])
-    described = capsys.readouterr().out
-    lines = [line.partition("#")[0] for line in "".join(blocks("sh")).splitlines()]
-    assert len(lines) > 4
-    assert all(line.startswith("costmodel check ") for line in lines)
-    for option in set(re.findall(r"(?<=\s)--?[a-z-]+", " ".join(lines))):
-        assert option in described

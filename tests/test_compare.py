@@ -8,7 +8,6 @@ import math
 import os
 import random
 import re
-import shlex
 import warnings
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -605,25 +604,6 @@ def test_a_model_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.Captu
 
 
 # -- the page
-
-
-def test_the_page_shows_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    (block,) = re.findall(r"^```console\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    command, _, shown = block.partition("\n")
-    assert command.startswith("$ costmodel compare ")
-    assert run(capsys, *shlex.split(command)[3:])[0] == shown
-
-
-def test_the_commands_and_the_python_of_the_page_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (command,) = re.findall(r"^```sh\ncostmodel compare (.*?)\n```$", PAGE, re.MULTILINE)
-    assert run(capsys, *shlex.split(command)) == ("", "")
-    assert (tmp_path / "comment.md").read_text(encoding="utf-8").startswith("### zoo:mobilenet")
-    (code,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    exec(compile(code, "compare.md", "exec"), {})
-    assert capsys.readouterr().out == "different 24\nTrue\n"
 
 
 def test_the_page_names_every_key_of_the_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -451,23 +450,7 @@ def test_sizes_that_are_columns_are_refused() -> None:
 # -- the page
 
 
-def test_the_page_shows_what_happens(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    examples = re.findall(r"^```console\n\$ costmodel (.*?)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    assert examples
-    for command, shown in examples:
-        assert main(shlex.split(command)) == 0
-        assert capfdbinary.readouterr().out.decode() == shown
-
-
 def test_the_equation_on_the_page_is_the_end_of_the_derivation(capsys: pytest.CaptureFixture[str]) -> None:
     (shown,) = re.findall(r"^```text\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     equation, _, _ = run(capsys, "G1", "-p", "none").partition("\n\nExample,")
     assert equation.endswith(shown.rstrip("\n"))
-
-
-def test_the_python_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    codes = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    assert codes
-    for code in codes:
-        exec(compile(code, "explain.md", "exec"), {})
-    assert capsys.readouterr().out

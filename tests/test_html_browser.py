@@ -2,72 +2,28 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import CONTRASTS, READABLE, THEMES, VISIBLE, WIDTHS, Visit, chromium
 from onnx_models import model, node, save, value, weight
 
 import costmodel
 from costmodel.analysis import Analysis
 from costmodel.report.html import render
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-if CHROMIUM is None:
-    pytest.skip("needs Chromium: apt-get install chromium", allow_module_level=True)
-playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright")
-
 PAPER = ("snapdragon810-neon-fp32-1t", "gtx1080ti-cudnn7-fp32")
 NASTY = "</script><script>hacked=1</script>\"'\n><img src=x onerror=hacked=1>"
-WIDTHS = (1280, 390)
-THEMES = ("light", "dark")
-READABLE = 4.5  # WCAG 2.1, 1.4.3: text; 1.4.11 asks 3 of graphics
-VISIBLE = 3.0
 
 SELECTING = "document.documentElement.classList.contains('selecting')"
-
-# The WCAG contrast of every text that is shown with what lies behind it, and of every coloured mark with the page.
-CONTRASTS = """() => {
-  const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
-  const part = (c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
-  const luminance = ([r, g, b]) => 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
-  const contrast = (a, b) => {
-    const [low, high] = [luminance(a), luminance(b)].sort((x, y) => x - y);
-    return (high + 0.05) / (low + 0.05);
-  };
-  const behind = (element) => {
-    for (let one = element; one; one = one.parentElement) {
-      if (one.classList.contains("on-part")) return rgb(getComputedStyle(one.previousElementSibling).fill);
-      const color = rgb(getComputedStyle(one).backgroundColor);
-      if (color.length === 3 || color[3] > 0) return color;
-    }
-    return [255, 255, 255];
-  };
-  const result = [];
-  for (const element of document.body.querySelectorAll("*")) {
-    const own = [...element.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim());
-    const style = getComputedStyle(element);
-    if (own && !["SCRIPT", "STYLE"].includes(element.tagName) && element.getClientRects().length) {
-      const color = rgb(element.namespaceURI.endsWith("svg") ? style.fill : style.color);
-      result.push(["text", element.textContent.slice(0, 40), contrast(color, behind(element))]);
-    }
-    if (element.matches("rect.m, .key"))
-      result.push(["mark", element.getAttribute("class"),
-        contrast(rgb(element.matches(".key") ? style.backgroundColor : style.fill), behind(document.body))]);
-  }
-  return result;
-}"""
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        # root, as in containers, has no sandbox
-        started = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -80,29 +36,6 @@ def address(analysis: Analysis, tmp_path_factory: pytest.TempPathFactory) -> str
     file = tmp_path_factory.mktemp("page") / "report.html"
     file.write_text(render(analysis), encoding="utf-8")
     return file.as_uri()
-
-
-class Visit:
-    """A page that is open, with what it said and asked for."""
-
-    def __init__(self, browser: Any, address: str, **options: Any) -> None:
-        options = {"viewport": {"width": WIDTHS[0], "height": 900}, "reduced_motion": "reduce", **options}
-        self.page = browser.new_page(**options)
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(address)
-
-    def shown(self) -> list[int]:
-        """Numbers of the operators that the table shows, from above."""
-        script = "() => [...document.querySelectorAll('#table tbody tr:not([hidden])')].map((row) => row.id.slice(1))"
-        return [int(number) for number in self.page.evaluate(script)]
-
-    def lit(self) -> list[str]:
-        """Tokens of the marks that are selected."""
-        return self.page.evaluate("() => [...document.querySelectorAll('.m.on')].map((mark) => mark.dataset.t)")
 
 
 @pytest.fixture

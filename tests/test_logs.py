@@ -6,8 +6,7 @@ The logs here are written for the tests, in the form that the tools' sources pri
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -647,50 +646,3 @@ def test_no_output_replaces_a_log(capsys: pytest.CaptureFixture[str], said: str)
     assert main(["calibrate", *COMMANDS[said], "-o", "log.txt"]) == 2
     assert "it holds the measurements" in capsys.readouterr().err
     assert Path("log.txt").read_text(encoding="utf-8") == KINDS[said]
-
-
-# The page about it
-
-
-def page_commands(page: str) -> Iterable[list[str]]:
-    text = (DOCS / page).read_text(encoding="utf-8").replace("\\\n", " ")
-    return [shlex.split(line)[1:] for line in text.splitlines() if line.startswith("costmodel ")]
-
-
-def test_the_commands_of_the_page_run(capsys: pytest.CaptureFixture[str]) -> None:
-    """On logs of the tools that they are for; the others are understood, too."""
-    texts = {".txt": KINDS["benchncnn"], ".csv": KINDS["csv"]}
-    seen = set()
-    for command in page_commands("calibrate-your-device.md"):
-        if command[0] != "calibrate":
-            continue
-        kind = command[command.index("--from") + 1] if "--from" in command else "csv"
-        seen.add(kind)
-        for place, word in enumerate(word for word in command if word.endswith((".txt", ".csv"))):
-            median = 5.0 * (1 + place)
-            texts[".txt"] = {
-                "benchncnn": KINDS["benchncnn"],
-                "benchmark_model": tflite_log(3000 * median, f"{3100 * median:g}", threads="Num threads: [1]"),
-                "trtexec": trt_log(median, "--fp16"),
-                "csv": "",
-            }[kind]
-            network, _, log = word.rpartition("=")
-            written(log, texts[Path(word).suffix])
-            if network.endswith(".onnx"):
-                convolution(network)
-        assert main(command) == 0, command
-        output = command[command.index("-o") + 1]
-        assert main(["analyze", "zoo:shufflenet_v2", "-p", output]) == 0
-    capsys.readouterr()
-    assert seen == set(KINDS)
-
-
-def test_the_other_verbs_of_the_page_are_understood(capsys: pytest.CaptureFixture[str]) -> None:
-    """Every option that the page uses is one of its verb."""
-    for command in page_commands("calibrate-your-device.md"):
-        with pytest.raises(SystemExit) as stop:
-            main([command[0], "--help"])
-        assert stop.value.code == 0
-        described = capsys.readouterr().out
-        for option in (word for word in command if re.fullmatch(r"--?[a-z][a-z-]*", word)):
-            assert option in described, command

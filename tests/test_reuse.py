@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
-import shlex
 import sys
 import tracemalloc
 from collections.abc import Callable, Sequence
@@ -28,7 +26,6 @@ from costmodel.reuse.numbers import runs, shared
 from costmodel.zoo.densenet import dense_layer
 from costmodel.zoo.shufflenet_v2 import basic_unit
 
-PAGE = (Path(__file__).parents[1] / "docs" / "reuse.md").read_text(encoding="utf-8")
 PLAN = {0.5: (48, 96, 192), 1.0: (116, 232, 464), 1.5: (176, 352, 704), 2.0: (244, 488, 976)}
 UNITS = (4, 8, 4)
 
@@ -522,19 +519,6 @@ def test_without_matplotlib_the_pip_command_is_named(
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert main(["reuse", "zoo:shufflenet_v2", "--plot", str(tmp_path / "a.svg")]) == 2
     assert "pip install 'cnn-costmodel[plot]'" in capfd.readouterr().err
-
-
-def test_the_console_example_of_the_page_is_true(capfd: pytest.CaptureFixture[str]) -> None:
-    block = re.findall(r"^```console\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[0]
-    command, _, shown = block.partition("\n")
-    assert command.startswith("$ costmodel reuse ")
-    assert printed(capfd, *shlex.split(command)[3:]) == shown
-
-
-def test_the_python_example_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    (code,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    exec(compile(code, "reuse.md", "exec"), {})
-    assert capsys.readouterr().out == "58\n1/2\n"
 
 
 def test_names_out_of_files_are_made_plain() -> None:

@@ -1,12 +1,10 @@
-"""What an analysis is in Python: rows that add up, records, data frames, notebooks, charts, and the docs on them."""
+"""What an analysis is in Python: rows that add up, records, data frames, notebooks and charts."""
 
 from __future__ import annotations
 
 import csv
-import doctest
 import io
 import math
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -427,26 +425,3 @@ def test_charts_say_what_is_missing(analysis: costmodel.Analysis, monkeypatch: p
     for name in ("plot_time", "plot_roofline", "plot_counts"):
         with pytest.raises(UsageError, match=r"pip install 'cnn-costmodel\[plot\]'"):
             getattr(analysis, name)()
-
-
-# -- the docs
-
-
-@pytest.mark.slow
-def test_the_examples_of_the_docs_run() -> None:
-    """Blocks of Python run one after the other; after >>> stands what is printed."""
-    pytest.importorskip("torch")
-    page = (Path(__file__).parents[1] / "docs" / "python.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```(python|pycon)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    assert [kind for kind, _ in blocks].count("pycon") >= 5
-    names: dict[str, Any] = {"__name__": "docs"}
-    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
-    report: list[str] = []
-    for kind, code in blocks:
-        if kind == "python":
-            exec(compile(code, "docs/python.md", "exec"), names)
-        else:
-            example = doctest.DocTestParser().get_doctest(code, names, "docs/python.md", None, None)
-            runner.run(example, out=report.append, clear_globs=False)
-            names.update(example.globs)
-    assert not report, "".join(report)

@@ -112,13 +112,13 @@ def latencies(comparison: Comparison) -> Cells:
 
 
 def _latency(delay: Delay) -> tuple[str, ...]:
-    ends = f"{_part(delay.low, delay)} to {_part(delay.high, delay)}"
+    ends = f"{part(delay.low, delay)} to {part(delay.high, delay)}"
     share = f"{100 * delay.share:+.1f} %"
     return (
         plain(delay.platform),
         milliseconds(delay.before),
         milliseconds(delay.after),
-        _part(delay.seconds, delay),
+        part(delay.seconds, delay),
         ends,
         "" if share in ("+0.0 %", "-0.0 %") else share,
     )
@@ -129,13 +129,13 @@ def undecided_line(comparison: Comparison) -> str:
     names = [
         plain(delay.platform)
         for delay in comparison.delays
-        if _part(delay.seconds, delay) != _SAME and not delay.certain
+        if part(delay.seconds, delay) != _SAME and not delay.certain
     ]
     return f"Which one is faster is not sure on {', '.join(names)}: the interval holds 0." if names else ""
 
 
-def _part(seconds: float, delay: Delay) -> str:
-    """Milliseconds with a sign, with as many decimals as the run deserves."""
+def part(seconds: float, delay: Delay) -> str:
+    """Milliseconds with a sign, with as many decimals as the longer run deserves; "0" where they leave nothing."""
     whole = max(delay.before, delay.after, 1e-9) * 1e3
     text = f"{seconds * 1e3:+.{min(max(3 - math.floor(math.log10(whole)), 1), 6)}f}"
     return text if float(text) else _SAME
@@ -172,10 +172,14 @@ def _weight(one: Difference, delays: Sequence[Delay]) -> tuple[float, int]:
 
 
 def _row(one: Difference, delays: Sequence[Delay]) -> tuple[str, ...]:
-    what = form(one.layer) if one.before is None or one.after is None else ", ".join(map(_change, one.changes))
     counts = [0 if layer is None else layer.mult_adds for layer in (one.before, one.after)]
-    times = (_part(after - before, delay) for (before, after), delay in zip(one.seconds, delays, strict=True))
-    return (plain(one.layer.label), plain(what), signed(*counts), *times)
+    times = (part(after - before, delay) for (before, after), delay in zip(one.seconds, delays, strict=True))
+    return (plain(one.layer.label), plain(what(one)), signed(*counts), *times)
+
+
+def what(one: Difference) -> str:
+    """What changed of a layer in both; what it is, of one that is in one of them only."""
+    return form(one.layer) if one.before is None or one.after is None else ", ".join(map(_change, one.changes))
 
 
 def _change(change: Change) -> str:

@@ -37,7 +37,7 @@ def render(analysis: Analysis) -> str:
     sections = [part for part in (totals(analysis), *_sections(shown), operators(shown)) if part is not None]
     links = [tag("a", part.title, href=f"#{part.id}") for part in sections]
     content = tag("main", *(part.content for part in sections))
-    return page(f"{analysis.model} - costmodel", _top(analysis, links), content, _selection())
+    return page(f"{analysis.model} - costmodel", _top(analysis, links), content)
 
 
 def _sections(shown: Shown) -> Iterator[Section | None]:
@@ -53,11 +53,16 @@ def _sections(shown: Shown) -> Iterator[Section | None]:
         yield findings(shown, shown.review)
 
 
-def page(title: str, *body: Content) -> str:
-    """A whole document. Its policy lets nothing run or load but its own style and script, which it carries."""
-    style, script = _resource("page.css"), _resource("page.js")
+def page(title: str, *body: Content, scripts: Sequence[str] = ("analysis.js",), styles: Sequence[str] = ()) -> str:
+    """A whole document. Its policy lets nothing run or load but its own styles and scripts, which it carries.
+
+    scripts, styles: files beside this module, or with their whole paths, which follow base.js and page.css in their
+    order; analysis.js is that of pages with a table (#table), and does nothing on one without.
+    """
+    sheets = [_resource(name) for name in ("page.css", *styles)]
+    codes = [_resource(name) for name in ("base.js", *scripts)]
     policy = (
-        f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; img-src data:; "
+        f"default-src 'none'; script-src {_digests(codes)}; style-src {_digests(sheets)}; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
     head = (
@@ -67,9 +72,10 @@ def page(title: str, *body: Content) -> str:
         tag("meta", name="color-scheme", content="light dark"),
         tag("link", rel="icon", href="data:,"),
         tag("title", title),
-        tag("style", style),
+        *(tag("style", sheet) for sheet in sheets),
     )
-    content = tag("html", tag("head", *head), tag("body", *body, tag("script", script)), lang="en")
+    ending = (*_messages("analysis.js" in scripts), *(tag("script", code) for code in codes))
+    content = tag("html", tag("head", *head), tag("body", *body, *ending), lang="en")
     return join([Markup("<!doctype html>\n"), content, Markup("\n")])
 
 
@@ -83,27 +89,26 @@ def _top(analysis: Analysis, links: Sequence[Markup]) -> Markup:
     )
 
 
-def _selection() -> Markup:
-    """Says what a mark is and what is selected; also to screen readers."""
-    return join(
-        [
-            tag("div", id="tip", role="status", hidden=True),
-            tag(
-                "div",
-                tag("p", id="chosen", role="status"),
-                tag("button", "Show in table", id="show", type="button"),
-                tag("button", "Clear", id="clear", type="button"),
-                id="bar",
-                hidden=True,
-            ),
-        ]
-    )
+def _messages(selects: bool) -> Iterator[Markup]:
+    """Say what a mark is and, where marks select rows, what is selected; also to screen readers."""
+    yield tag("div", id="tip", role="status", hidden=True)
+    if selects:
+        yield tag(
+            "div",
+            tag("p", id="chosen", role="status"),
+            tag("button", "Show in table", id="show", type="button"),
+            tag("button", "Clear", id="clear", type="button"),
+            id="bar",
+            hidden=True,
+        )
 
 
-def _digest(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+def _digests(texts: Sequence[str]) -> str:
+    """What a policy calls them."""
+    hashes = (hashlib.sha256(text.encode()).digest() for text in texts)
+    return " ".join(f"'sha256-{base64.b64encode(one).decode()}'" for one in hashes)
 
 
 @cache
 def _resource(name: str) -> Markup:
-    return Markup(Path(__file__).with_name(name).read_text(encoding="utf-8"))
+    return Markup((Path(__file__).parent / name).read_text(encoding="utf-8"))

@@ -1,0 +1,50 @@
+"""A comparison as one HTML page to look at: nothing is loaded, and it needs no server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from costmodel.comparing import Comparison
+from costmodel.report import compare_cells as cells
+from costmodel.report.html.comparison.bars import where_time_goes
+from costmodel.report.html.comparison.compared import Compared
+from costmodel.report.html.comparison.layers import layers
+from costmodel.report.html.comparison.overview import latencies, totals
+from costmodel.report.html.comparison.strips import strips
+from costmodel.report.html.markup import Markup, breakable, join, tag
+from costmodel.report.html.page import page
+from costmodel.report.html.sections import Section
+from costmodel.report.latency import times
+
+
+def render(comparison: Comparison) -> str:
+    """What the networks are to each other, counts, latencies, where the time goes, and every layer that differs."""
+    before, after = (tuple(times(analysis)) for analysis in (comparison.before, comparison.after))
+    compared = Compared(comparison, (before, after))
+    sections = [totals(comparison), *_sections(compared)]
+    links = [tag("a", part.title, href=f"#{part.id}") for part in sections]
+    content = tag("main", *(part.content for part in sections))
+    models = f"{comparison.before.model} → {comparison.after.model}"
+    return page(f"{models} - costmodel", _top(comparison, links), content)
+
+
+def _sections(compared: Compared) -> Iterator[Section]:
+    """All but the first; the table, which has the tokens of what is drawn, last."""
+    if compared.comparison.delays:
+        yield latencies(compared)
+        yield where_time_goes(compared)
+    yield strips(compared)
+    if compared.rows:
+        yield layers(compared)
+
+
+def _top(comparison: Comparison, links: Sequence[Markup]) -> Markup:
+    models = (breakable(comparison.before.model), Markup(" → "), breakable(comparison.after.model))
+    return tag(
+        "header",
+        tag("p", "What became of a network", class_="muted"),
+        tag("h1", join(models)),
+        tag("button", "Dark", id="theme", type="button", class_="script"),
+        tag("p", cells.headline(comparison), class_=f"verdict {comparison.verdict.value}"),
+        tag("nav", *links, aria_label="Sections"),
+    )
