@@ -57,7 +57,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, config: MkDocsConfig, files: Files) -> str:
-    """Name a file of the repository that is not on the site instead of linking it; raises PluginError if it is not there."""
+    """Name a file of the repository that is not on the site instead of linking it.
+
+    Raises PluginError for one that is not in the repository either.
+    """
     source = Path(config.docs_dir, page.file.src_uri)
 
     def named(link: re.Match[str]) -> str:

@@ -369,13 +369,13 @@ def _check_picture(options: argparse.Namespace, question: _Question) -> None:
         return
     if find_spec("matplotlib") is None:
         raise UsageError(
-            f"--plot {options.plot}: a picture needs matplotlib; install it with: pip install 'cnn-costmodel[plot]', or "
-            f"end the file in {PAGE}"
+            f"--plot {options.plot}: a picture needs matplotlib; install it with: pip install 'cnn-costmodel[plot]', "
+            f"or end the file in {PAGE}"
         )
     if not question.evaluator.platforms and _engine(options, question.evaluator.capacity) == "exact":
         raise UsageError(
-            f"--plot {options.plot}: no platform is named, so a picture has nothing to show; give --budget or -p, or end "
-            f"the file in {PAGE}"
+            f"--plot {options.plot}: no platform is named, so a picture has nothing to show; give --budget or -p, or "
+            f"end the file in {PAGE}"
         )
 
 

@@ -20,7 +20,7 @@ THEMES = ("light", "dark")
 READABLE = 4.5  # WCAG 2.1, 1.4.3: text; 1.4.11 asks 3 of graphics
 VISIBLE = 3.0
 
-# The WCAG contrast of every text that is shown with what lies behind it, and of every coloured mark with the page.
+# The WCAG contrast of every text that is shown and of every coloured mark with what lies behind it.
 CONTRASTS = """() => {
   const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
   const part = (c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
@@ -45,9 +45,9 @@ CONTRASTS = """() => {
       const color = rgb(element.namespaceURI.endsWith("svg") ? style.fill : style.color);
       result.push(["text", element.textContent.slice(0, 40), contrast(color, behind(element))]);
     }
-    if (element.matches("rect.m, .key"))
+    if (element.matches("rect.m, circle.m, .pieces rect, .key"))
       result.push(["mark", element.getAttribute("class"),
-        contrast(rgb(element.matches(".key") ? style.backgroundColor : style.fill), behind(document.body))]);
+        contrast(rgb(element.matches(".key") ? style.backgroundColor : style.fill), behind(element.parentElement))]);
   }
   return result;
 }"""
@@ -85,11 +85,19 @@ class Visit:
         """Tokens of the marks that are selected."""
         return self.page.evaluate("() => [...document.querySelectorAll('.m.on')].map((mark) => mark.dataset.t)")
 
-    def unreadable(self) -> list[Any]:
+    def wait(self, expression: str) -> None:
+        """Until an expression is true. Playwright's own waiting evaluates in the page, which its policy refuses."""
+        for _ in range(250):
+            if self.page.evaluate(expression):
+                return
+            self.page.wait_for_timeout(20)
+        raise AssertionError(f"never true: {expression}")
+
+    def unreadable(self, *, of_at_least: int) -> list[Any]:
         """Texts and coloured marks that can hardly be told from what is behind them, with their contrast."""
         self.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
         found = self.page.evaluate(CONTRASTS)
-        assert len(found) > 50
+        assert len(found) > of_at_least
         least = {"text": READABLE, "mark": VISIBLE}
         return [entry for entry in found if entry[2] < least[entry[0]]]
 

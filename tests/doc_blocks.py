@@ -1,14 +1,16 @@
 """The fenced blocks of a page, in their order, each with what the line above it says.
 
-A reader sees none of these lines, which are comments of HTML directly above a block:
+A reader of the page sees none of these lines, which are comments of HTML directly above a block:
 
     <!-- not run: needs a phone -->   it is not run, and why; its costmodel commands still have to parse
     <!-- minutes -->                  it takes minutes: run by the tests marked thorough, parsed by the others
-    <!-- exit status 1 -->            its last command ends with 1
+    <!-- exit status 1 -->            its last command ends with 1; of sh, a command's comment says so as well, and
+                                      `exit status 1 when ...` that it may
 
-Languages: console (commands after $, and all that they print; a line of ... stands for any lines), python and pycon,
-sh, json, yaml, toml, csv, sql. `text` directly after python is what that prints; elsewhere, and a block without a
-language directly after sh, it is a sample that nobody compares. A first line `# NAME.py` makes the block that file.
+console: commands after $, and all that they print; a line of ... stands for any lines. sh: commands. python and pycon
+share one namespace a page; `text` directly after python is what that prints. json, yaml, toml, csv and sql are read.
+Other `text`, and a block without a language directly after sh, is a sample, which nobody compares.
+A block of Python whose first line is `# NAME.py` is that file as well, also where it is not run.
 """
 
 from __future__ import annotations
@@ -68,10 +70,20 @@ class Command:
     shown: str | None = None
 
 
+def page_name(page: Path) -> str:
+    """Its path in the repository."""
+    return page.relative_to(ROOT).as_posix()
+
+
 def blocks(page: Path, *languages: str) -> list[Block]:
     """All blocks of a page, or those of some languages."""
-    found = read(page.read_text(encoding="utf-8"), str(page.relative_to(ROOT)))
+    found = read(page.read_text(encoding="utf-8"), page_name(page))
     return [block for block in found if not languages or block.language in languages]
+
+
+def calibrates(page: Path) -> bool:
+    """Whether a platform is fitted on the page, which takes a second each time."""
+    return any("costmodel calibrate " in block.text for block in blocks(page, "sh", "console"))
 
 
 def spans(page: Path) -> list[str]:

@@ -14,13 +14,12 @@ import io
 import json
 import os
 import re
-import runpy
 import shlex
 import sqlite3
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from difflib import ndiff
 from importlib import import_module
 from itertools import pairwise
@@ -29,15 +28,15 @@ from typing import Any
 
 import pytest
 from doc_blocks import ROOT, Block, Command, commands
+from doc_commands import called, parses, sets_up
 from doc_files import provide
 
 from calibration import dataset, kernel_times
 from costmodel import zoo
-from costmodel.cli import VERBS, _Parser, main
-from costmodel.cli.inputs import COUNTS_ONLY, budget_limits
 from costmodel.cli.settings import settings_near
 from costmodel.guidelines import load_waivers
-from costmodel.platforms import find, load_profile
+from costmodel.ops import operators
+from costmodel.platforms import load_profile
 
 MASKS = (  # what differs from run to run, and what stands for it where outputs are compared
     (re.compile(r" in \d+(\.\d+)? s\b"), " in SECONDS s"),
@@ -51,18 +50,55 @@ OUTPUTS = ("-o", "--output")
 PERFETTO = "CREATE TABLE slice (id, ts, dur, track_id, category, name, depth, stack_id, parent_id, arg_set_id)"
 
 
-class Reader:
-    """capture: of the file descriptors. patient: whether blocks are run that take minutes.
+def goes_through(
+    blocks: Iterable[Block], folder: Path, capture: pytest.CaptureFixture[str], *, patient: bool = False
+) -> Reader:
+    """Do what blocks say, in a folder and in a terminal of 80 columns without colours.
 
-    Raises AssertionError, or what a block of Python raises, at a block that does not do what the page says.
+    capture: of the file descriptors. patient: also those that take minutes.
+    Raises AssertionError, pytest's Failed, or what a block of Python raises, at a block that does something else.
     """
+    reader = Reader(folder, capture, patient)
+    registered, modules = _registered(), set(sys.modules)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.syspath_prepend(str(folder))
+        patch.setattr("costmodel.cli.output._is_terminal", lambda: True)
+        for name, value in {"COLUMNS": f"{COLUMNS}", "NO_COLOR": "1", "MPLBACKEND": "Agg"}.items():
+            patch.setenv(name, value)
+        try:
+            for block in blocks:
+                reader.does(block)
+        finally:
+            _forget(set(sys.modules) - modules, folder)
+    assert _registered() == registered, "a page registers in this process what other tests would find; see `not run`"
+    return reader
+
+
+def _registered() -> list[str]:
+    """What is there beside the package's own operators and networks."""
+    found = (one.function for one in (*operators(), *zoo.networks()))
+    return [function.__name__ for function in found if not function.__module__.startswith("costmodel.")]
+
+
+def _forget(modules: set[str], folder: Path) -> None:
+    """What a page imported from its own folder, and the figures that it drew."""
+    for name in modules:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(folder)):
+            del sys.modules[name]
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+
+
+class Reader:
+    """patient: whether blocks are run that take minutes."""
 
     def __init__(self, folder: Path, capture: pytest.CaptureFixture[str], patient: bool) -> None:
         self.folder = folder
         self.capture = capture
         self.patient = patient
         self.names: dict[str, Any] = {"__name__": "docs"}
-        self.printed = ""  # by the last block of Python
+        self.printed: str | None = None  # by the last block of Python; None if that was not run
 
     def does(self, block: Block) -> None:
         assert block.language in KINDS, f"{block.place}: {block.language!r} is no language of {', '.join(KINDS)}"
@@ -101,13 +137,10 @@ class Reader:
             return 0
         if words[0] == "costmodel" and not SHELL.search(command):
             return called(words[1:])
-        if words[0] == "python" and len(words) == 2:
-            runpy.run_path(words[1], run_name="__main__")
-            return 0
         return subprocess.run(["bash", "-euc", command], check=False, env=self.environment()).returncode
 
     def environment(self) -> dict[str, str]:
-        """Where bash finds costmodel."""
+        """Where bash finds costmodel and this Python."""
         bin = self.folder / ".bin"
         bin.mkdir(exist_ok=True)
         for name, call in {"costmodel": "-m costmodel", "python": ""}.items():
@@ -121,6 +154,7 @@ class Reader:
         code = compile(block.text, block.place, "exec")
         if file := re.match(r"# ([\w./-]+\.py)\b", block.text):
             (self.folder / file[1]).write_text(block.text, encoding="utf-8")
+        self.printed = None
         if not self.skips(block):
             provide(re.findall(r'"([^"\n]+)"', block.text), self.folder)
             self.capture.readouterr()
@@ -137,14 +171,14 @@ class Reader:
             assert not report, "".join(report)
 
     def sees(self, block: Block) -> None:
-        if block.language == "text" and block.after == "python":
+        if block.language == "text" and block.after == "python" and self.printed is not None:
             compares(block.text, self.printed, "", block.place)
         assert block.language or block.after == "sh", f"{block.place}: a block needs a language, but for a sample of sh"
 
     # -- files
 
     def reads_csv(self, block: Block) -> None:
-        """As calibrate reads it; the kernels of networks beside a row for each."""
+        """As calibrate reads it; kernels beside a row for each of their networks, which have them."""
         provide(re.findall(r"^[^,\n]+", block.text, re.MULTILINE), self.folder)
         rows = list(csv.DictReader(io.StringIO(block.text)))
         data = self.folder / "docs.csv"
@@ -152,10 +186,12 @@ class Reader:
             kernel_times.beside(data).write_text(block.text)
             networks = dict.fromkeys(row["network"] for row in rows)
             data.write_text("network,latency_ms\n" + "".join(f'"{name}",1\n' for name in networks))
+            for row in rows:
+                graph = zoo.load(row["network"])
+                assert row["kernel"].partition(":")[0] in {*graph.inputs, *(node.name for node in graph.nodes)}
         else:
             data.write_text(block.text)
         assert len(dataset.read(data).samples) > 0
-        assert sum(len(sample.kernels) for sample in dataset.read(data).samples) in (0, len(rows))
 
     def reads_json(self, block: Block) -> None:
         content = json.loads(block.text)
@@ -211,7 +247,7 @@ def compares(shown: str, out: str, err: str, place: str) -> None:
 
 def columns(shown: str) -> int:
     """Of a terminal that tables as wide as those shown fit into."""
-    return max(COLUMNS, *map(len, re.findall("^[─ ]+$", shown, re.MULTILINE)), 0)
+    return max([COLUMNS, *map(len, re.findall("^[─ ]+$", shown, re.MULTILINE))])
 
 
 def _masked(text: str) -> str:
@@ -222,57 +258,3 @@ def _masked(text: str) -> str:
 
 def _pattern(shown: str) -> re.Pattern[str]:
     return re.compile(re.escape(_masked(shown)).replace(r"\.\.\." + "\\\n", "(?:.*\n)*"))
-
-
-def called(words: Sequence[str]) -> int:
-    """The exit status of costmodel, in this process."""
-    try:
-        return main(words)
-    except SystemExit as end:  # argparse leaves this way
-        return end.code if isinstance(end.code, int) else 1
-
-
-def parses(command: str, place: str) -> None:
-    """A command of costmodel has a verb that there is, its options, and values of their form; others are not looked at.
-
-    Its platforms and networks of the zoo are there.
-    """
-    if not command.startswith("costmodel "):
-        return
-    verb, *rest = shlex.split(re.split("[|<>;]", command)[0])[1:]
-    try:
-        options = parser_of(verb, f"{place}: {command}").parse_args(rest)
-    except SystemExit:
-        pytest.fail(f"{place}: {command}: not understood; stderr says why")
-    platforms = getattr(options, "platform", None) or []
-    budgets = budget_limits(options) if isinstance(getattr(options, "budget", None), list) else {}
-    for name in (*([platforms] if isinstance(platforms, str) else platforms), *budgets):
-        assert name == COUNTS_ONLY or find(name), place
-    for word in rest:
-        if word.startswith(zoo.PREFIX):
-            zoo.load(word)
-
-
-def parser_of(verb: str, place: str) -> _Parser:
-    assert verb in VERBS, f"{place}: {verb}: no such verb"
-    parser = _Parser(prog=f"{place}: costmodel {verb}")
-    import_module(VERBS[verb][0]).add_arguments(parser)
-    return parser
-
-
-def mentions(command: str, place: str) -> None:
-    """A command that a sentence speaks of, whole or in part, has a verb and options that there are."""
-    verb, *rest = command.split()[1:]
-    known = parser_of(verb, place).format_help()
-    for option in re.findall(r"(?<!\S)--?[a-z][a-z-]*", " ".join(rest)):
-        assert re.search(rf"(?<![\w-]){option}(?![\w-])", known), f"{place}: {command}: no option {option}"
-
-
-def sets_up(words: Sequence[str]) -> None:
-    """The extras and the file of constraints that pip is to take are there."""
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    for before, word in pairwise(words):
-        if before == "-c":
-            assert (ROOT / word).is_file()
-        if named := re.fullmatch(r"(?:\.|cnn-costmodel)\[(.*)\]", word):
-            assert not (missing := set(named[1].split(",")) - set(extras)), f"no extra is called {missing}"

@@ -1,59 +1,38 @@
-"""Every block of the README and the docs does what it says, page by page (doc_reader.py)."""
+"""Every block of the docs does what it says, page by page (doc_reader.py).
+
+test_docs_calibrate.py has the pages that fit platforms, the README among them.
+"""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from doc_blocks import PAGES, ROOT, blocks, read, spans
-from doc_reader import Reader, compares, mentions
+from doc_blocks import PAGES, blocks, calibrates, page_name, read, spans
+from doc_commands import mentions
+from doc_reader import Reader, compares, goes_through
+
+from costmodel.ops import registry
 
 WITH_BLOCKS = [page for page in PAGES if blocks(page)]
 WITH_MINUTES = [page for page in WITH_BLOCKS if any(block.takes_minutes for block in blocks(page))]
 
 
-@pytest.fixture(autouse=True)
-def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A folder of its own, a terminal of 80 columns without colours, pictures that nobody sees."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr("costmodel.cli.output._is_terminal", lambda: True)
-    for name, value in {"COLUMNS": "80", "NO_COLOR": "1", "MPLBACKEND": "Agg"}.items():
-        monkeypatch.setenv(name, value)
-    before = set(sys.modules)
-    yield
-    if "matplotlib.pyplot" in sys.modules:
-        sys.modules["matplotlib.pyplot"].close("all")
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
-            del sys.modules[name]  # a file of the page
-
-
-def page_id(page: Path) -> str:
-    return str(page.relative_to(ROOT))
-
-
-@pytest.mark.parametrize("page", WITH_BLOCKS, ids=page_id)
+@pytest.mark.parametrize("page", [page for page in WITH_BLOCKS if not calibrates(page)], ids=page_name)
 def test_every_block_of_the_page_runs(page: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    reader = Reader(tmp_path, capfd, patient=False)
-    for block in blocks(page):
-        reader.does(block)
+    goes_through(blocks(page), tmp_path, capfd)
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("page", WITH_MINUTES, ids=page_id)
+@pytest.mark.parametrize("page", WITH_MINUTES, ids=page_name)
 def test_every_block_of_the_page_runs_with_those_that_take_minutes(
     page: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    reader = Reader(tmp_path, capfd, patient=True)
-    for block in blocks(page):
-        reader.does(block)
+    goes_through(blocks(page), tmp_path, capfd, patient=True)
 
 
 def test_every_command_that_a_sentence_speaks_of_is_there() -> None:
-    spoken = [(span, page_id(page)) for page in PAGES for span in spans(page) if span.startswith("costmodel ")]
+    spoken = [(span, page_name(page)) for page in PAGES for span in spans(page) if span.startswith("costmodel ")]
     assert len(spoken) > 50
     for command, page in spoken:
         mentions(command, page)
@@ -65,11 +44,8 @@ def test_every_command_that_a_sentence_speaks_of_is_there() -> None:
 # -- the reader itself
 
 
-def go_through(text: str, folder: Path, capfd: pytest.CaptureFixture[str], patient: bool = False) -> Reader:
-    reader = Reader(folder, capfd, patient)
-    for block in read(text, "page.md"):
-        reader.does(block)
-    return reader
+def told(text: str, folder: Path, capfd: pytest.CaptureFixture[str], patient: bool = False) -> Reader:
+    return goes_through(read(text, "page.md"), folder, capfd, patient=patient)
 
 
 ZOO = "```console\n$ costmodel zoo blazeface\n{}```\n"
@@ -107,6 +83,7 @@ WRONG = {
     "a waiver without a reason": ('```toml\n[[waiver]]\nguideline = "G1"\nplace = "*"\n```', "reason"),
     "a row that calibrate refuses": ("```csv\nnetwork,latency_ms\nzoo:resnet18,fast\n```", "'fast'"),
     "a time of no kernel": ("```csv\nnetwork,batch,kernel,latency_ms\nzoo:resnet18,1,conv1,x\n```", "latency_ms"),
+    "a kernel of no operator": ("```csv\nnetwork,batch,kernel,latency_ms\nzoo:resnet18,1,convolution1,2\n```", ""),
     "a query of another table": ("```sql\nSELECT colour FROM slice\n```", "colour"),
     "a language that nobody reads": ("```cobol\n```", "'cobol' is no language"),
     "no language": ("```\nmake\n```", "page.md:1: a block needs a language"),
@@ -118,20 +95,40 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("text", "told"), WRONG.values(), ids=WRONG)
-def test_a_wrong_block_is_told(text: str, told: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises((Exception, pytest.fail.Exception), match=f"(?s){told}"):
-        go_through(text, tmp_path, capfd)
+@pytest.mark.parametrize(("text", "message"), WRONG.values(), ids=WRONG)
+def test_a_wrong_block_is_told(text: str, message: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises((Exception, pytest.fail.Exception), match=f"(?s){message}"):
+        told(text, tmp_path, capfd)
 
 
 def test_what_is_marked_is_not_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     block = "```sh\ntouch {0}\n```\n```python\nopen('{0}', 'w')\n```\n"
-    go_through(block.replace("```python", "<!-- not run: why -->\n```python").format("here"), tmp_path, capfd)
+    told(block.replace("```python", "<!-- not run: why -->\n```python").format("here"), tmp_path, capfd)
     assert (tmp_path / "here").exists()
-    go_through(f"<!-- minutes -->\n{block.partition('```python')[0]}".format("late"), tmp_path, capfd)
+    told(f"<!-- minutes -->\n{block.partition('```python')[0]}".format("late"), tmp_path, capfd)
     assert not (tmp_path / "late").exists()
-    go_through(f"<!-- minutes -->\n{block.partition('```python')[0]}".format("late"), tmp_path, capfd, patient=True)
+    told(f"<!-- minutes -->\n{block.partition('```python')[0]}".format("late"), tmp_path, capfd, patient=True)
     assert (tmp_path / "late").exists()
+
+
+def test_a_page_that_registers_in_this_process_is_told(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other tests would find its operator."""
+    monkeypatch.setattr("costmodel.ops.registry._OPERATORS", dict(registry._OPERATORS))
+    text = """```python
+from costmodel.graph import TensorSpec
+from costmodel.ops.registry import Result, example, operator
+
+
+@operator("Mine", domain="my.ops", example=example("N C"))
+def mine(x: TensorSpec, /) -> Result:
+    return Result((x,))
+```
+"""
+    with pytest.raises(AssertionError, match="registers in this process"):
+        told(text, tmp_path, capfd)
+    assert told(f"<!-- not run: why -->\n{text}", tmp_path, capfd)
 
 
 def test_blocks_of_a_page_know_what_was_before_them(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -157,7 +154,7 @@ grep -c Conv out.txt > count
 True
 ```
 """
-    assert go_through(text, tmp_path, capfd).names["count"] > 5
+    assert told(text, tmp_path, capfd).names["count"] > 5
 
 
 def test_seconds_and_lines_left_out_compare_equal() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import sympy
+from doc_blocks import ROOT, blocks
 from onnx_models import model, node, save, value, weight
 from platform_examples import platform
 
@@ -27,7 +28,6 @@ from costmodel.predictor import TERMS
 from costmodel.report import explain_node as report
 from costmodel.report import explain_rule as explain_rule_report
 
-PAGE = (Path(__file__).parents[1] / "docs" / "explain.md").read_text(encoding="utf-8")
 PLATFORMS = ("gtx1080ti-cudnn7-fp32", "snapdragon810-neon-fp32-1t", "raspberrypi4-ncnn-fp32-1t")
 MOBILENET = "zoo:mobilenet_v2"
 
@@ -451,6 +451,6 @@ def test_sizes_that_are_columns_are_refused() -> None:
 
 
 def test_the_equation_on_the_page_is_the_end_of_the_derivation(capsys: pytest.CaptureFixture[str]) -> None:
-    (shown,) = re.findall(r"^```text\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    (shown,) = blocks(ROOT / "docs" / "explain.md", "text")
     equation, _, _ = run(capsys, "G1", "-p", "none").partition("\n\nExample,")
-    assert equation.endswith(shown.rstrip("\n"))
+    assert equation.endswith(shown.text.rstrip("\n"))

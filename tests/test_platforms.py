@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import pickle
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+from doc_blocks import ROOT, blocks
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from platform_examples import FULL, PLAIN, platform
@@ -156,8 +156,8 @@ def test_the_checker_knows_every_keyword_of_the_schema() -> None:
 
 
 def test_the_profile_in_the_documentation_is_one(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[1] / "docs" / "platforms.md").read_text(encoding="utf-8")
-    [example] = re.findall(r"^```json\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (block,) = blocks(ROOT / "docs" / "platforms.md", "json")
+    example = block.text
     VALIDATOR.validate(json.loads(example))
     (tmp_path / "p.json").write_text(example)
     loaded = load_profile(tmp_path / "p.json")

@@ -12,7 +12,7 @@ from costmodel.cli.settings import share_of
 from costmodel.comparing import Comparison, compare
 from costmodel.errors import UsageError
 
-FORMATS = ("text", "json", "markdown")
+FORMATS = ("text", "json", "markdown", "html")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "platform",
     )
     output = parser.add_argument_group("output")
-    output.add_argument("--format", choices=FORMATS, default="text", help="text (the default); json holds every layer")
+    output.add_argument(
+        "--format",
+        choices=FORMATS,
+        default="text",
+        help="text (the default); json holds every layer, html is a page to look at",
+    )
     output.add_argument("-o", "--output", metavar="FILE", help="write to FILE instead of stdout")
     output.add_argument("--top", type=size, metavar="N", help="text, markdown: at most N layers in a table (20)")
 
@@ -66,6 +71,10 @@ def _rendered(comparison: Comparison, options: argparse.Namespace) -> str:
         from costmodel.report import compare_markdown
 
         return compare_markdown.render(comparison, **count)
+    if options.format == "html":
+        from costmodel.report import compare_html
+
+        return compare_html.render(comparison)
     from costmodel.report import compare_text
 
     to_terminal = options.output is None

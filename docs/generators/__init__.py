@@ -1,7 +1,7 @@
 """Pages that are made from the code when the site is built, so that they say what it does.
 
-Each module has one kind of page; `pages()` gives them all. Nothing here knows of the program that builds the site: that is
-docs/hooks.py.
+Each module has one kind of page; `pages()` gives them all. Nothing here knows of the program that builds the site:
+that is docs/hooks.py.
 """
 
 from __future__ import annotations

@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from functools import partial
 from importlib import import_module
 
-from generators.page import Page, escaped, paragraphs, prose, table
-
 from costmodel import cli
+from generators.page import Page, escaped, paragraphs, prose, table
 
 FOLDER = "reference/commands"
 
-_COLUMNS = "100"  # of the usage lines
+_COLUMNS = 92  # of the usage lines
 _INDEX = """# Command line
 
 ```sh
@@ -37,7 +36,12 @@ def pages() -> Iterator[Page]:
 def parser_of(verb: str) -> argparse.ArgumentParser:
     """The parser of a verb, as the command line makes it."""
     module, summary = cli.VERBS[verb]
-    parser = argparse.ArgumentParser(prog=f"costmodel {verb}", description=f"{summary[0].upper()}{summary[1:]}.")
+    parser = argparse.ArgumentParser(
+        prog=f"costmodel {verb}",
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        formatter_class=partial(argparse.HelpFormatter, width=_COLUMNS),
+        add_help=False,
+    )
     import_module(module).add_arguments(parser)
     return parser
 
@@ -68,7 +72,7 @@ def _usage(parser: argparse.ArgumentParser) -> str:
 
 def _entry(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
     """An option as an item of a list of definitions."""
-    formatter = argparse.HelpFormatter(parser.prog, width=int(_COLUMNS))
+    formatter = parser._get_formatter()
     term = formatter._format_action_invocation(action)
     text = formatter._expand_help(action) if action.help else ""
     return f"`{term}`\n:   {prose(' '.join(text.split()))}\n"

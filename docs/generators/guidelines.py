@@ -6,9 +6,6 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from generators.maths import equation
-from generators.page import Page, escaped, paragraphs, prose, table
-
 from costmodel.explaining import RuleExplanation, explain_rule
 from costmodel.explaining.equations import shown
 from costmodel.guidelines import RULES, Rule
@@ -17,6 +14,8 @@ from costmodel.pricing import launches
 from costmodel.report.latency import milliseconds
 from costmodel.report.numbers import short
 from costmodel.report.savings import signed_milliseconds
+from generators.maths import equation
+from generators.page import Page, escaped, paragraphs, prose, table
 
 FOLDER = "reference/guidelines"
 
@@ -24,12 +23,13 @@ _OPTIONS = re.compile(r"(?m)^(\w+): ")
 _WITHIN = ("Use instead", "Where")  # sections that the worked example tells
 _INDEX = """# Guidelines
 
-The four guidelines of the ShuffleNet V2 paper, as `costmodel check` looks for them. Each page is what `costmodel explain` prints: the
-text comes from the rule's own file, the equation from the operators' code, the figures from an analysis that was made with these pages.
+The four guidelines of the ShuffleNet V2 paper, as `costmodel check` looks for them. Each page is what `costmodel
+explain` prints: the text comes from the rule's own file, the equation from the operators' code, the figures from an
+analysis that was made with these pages.
 
 {rows}
-[What is found and how it is priced](../../guidelines.md) is told for all four, [Checking a design](../../check.md) is the command,
-[Adding a guideline](../../extend/guideline.md) the way to a fifth.
+[What is found and how it is priced](../../guidelines.md) is told for all four, [Checking a design](../../check.md) is
+the command, [Adding a guideline](../../extend/guideline.md) the way to a fifth.
 """
 
 
@@ -77,7 +77,10 @@ def escaped_but_name(text: str) -> str:
 
 def _derivation(explained: RuleExplanation) -> Iterator[str]:
     yield "## Equation, from the operators' own code\n"
-    yield "MAC is the paper's memory access in elements, B its FLOPs (mult-adds). sympy does what is done here, each time anew.\n"
+    yield (
+        "MAC is the paper's memory access in elements, B its FLOPs (mult-adds). sympy derives all of this from what "
+        "the operators' functions count for letters.\n"
+    )
     for step in explained.steps:
         yield f"{prose(step.words)}\n"
         yield f"<div class='equation' data-search-exclude>{equation(step.name, shown(step.expression))}</div>\n"

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import sympy
-from generators.maths import formula
-from generators.page import Page, paragraphs, prose, table
 
 from costmodel.builder import GraphBuilder
 from costmodel.dims import symbol
@@ -17,24 +15,28 @@ from costmodel.kernels import fuse, runtime_of
 from costmodel.platforms import Doubt, Machine, Stretch, find
 from costmodel.predictor import TERMS, terms
 from costmodel.predictor.terms import amounts
+from generators.maths import formula
+from generators.page import Page, paragraphs, prose, table
 
 PLATFORMS = ("snapdragon810-neon-fp32-1t", "gtx1080ti-cudnn7-fp32")
 
 _HEAD = """# The latency formula
 
-[Platforms](../platforms.md#how-a-latency-is-estimated) tells how a latency is made of kernels. This page has what it is made of: the
-terms, the amounts of them that a kernel has, and what a platform takes for each.
+[Platforms](../platforms.md#how-a-latency-is-estimated) tells how a latency is made of kernels. This page has what it is
+made of: the terms, the amounts of them that a kernel has, and what a platform takes for each.
 
 """
 _AMOUNTS = """## Amounts
 
-What the code counts for a kernel on N images of C channels and H x W positions, made into M channels. C and M are 8 or more here,
-and fill the platform's vectors; `costmodel explain MODEL NODE` has the amounts of any operator of any network.
+What the code counts for a kernel on N images of C channels and H x W positions, made into M channels. C and M are 8 or
+more here, and fill the platform's vectors; `costmodel explain MODEL NODE` has the amounts of any operator of any
+network.
 
 """
 _PRICES = """## Prices
 
-Nanoseconds for one of each, as the profiles of the paper's two platforms have them. `costmodel platforms show ID` has those of all others.
+Nanoseconds for one of each, as the profiles of the paper's two platforms have them. `costmodel platforms show ID` has
+those of all others.
 
 """
 
@@ -63,7 +65,14 @@ def pages() -> Iterator[Page]:
 
 
 def _text() -> str:
-    parts = [_HEAD, *(f"{text}\n\n" for text in _documentation(terms.__doc__)), _AMOUNTS, *_amounts(), _PRICES, _prices()]
+    parts = [
+        _HEAD,
+        *(f"{text}\n\n" for text in _documentation(terms.__doc__)),
+        _AMOUNTS,
+        *_amounts(),
+        _PRICES,
+        _prices(),
+    ]
     parts += ["## Stretch\n\n", *(f"{text}\n\n" for text in _documentation(Stretch.__doc__))]
     parts += ["## Doubt\n\n", *(f"{text}\n\n" for text in _documentation(Doubt.__doc__))]
     return "".join(parts)

@@ -32,7 +32,7 @@ class _Printer(MathMLPresentationPrinter):
 def formula(expression: Any) -> str:
     """An expression of sympy, or a number, as an element of MathML; its text is what Python would compute."""
     value = sympy.sympify(expression)
-    return _element(_Printer({"disable_split_super_sub": False})._print(value).toxml(), str(expression))
+    return _element(_Printer()._print(value).toxml(), str(expression))
 
 
 def equation(name: str, expression: Any) -> str:
@@ -52,8 +52,9 @@ def _name(name: str) -> str:
     over, slash, under = name.partition("/")
     if slash and "(" not in over.removesuffix(")").partition("(")[0] and not name.startswith("sign"):
         return f"<mfrac><mrow>{_name(over)}</mrow><mrow>{_name(under)}</mrow></mfrac>"
-    with_index = re.fullmatch(r"(d?)([A-Za-z])(\d)", name)
+    with_index = re.fullmatch(r"(d?)([A-Za-z])(\d)(²?)", name)
     if with_index:
         d = f"<mi>{with_index[1]}</mi>" if with_index[1] else ""
-        return f"{d}<msub><mi>{with_index[2]}</mi><mn>{with_index[3]}</mn></msub>"
+        parts = f"<mi>{with_index[2]}</mi><mn>{with_index[3]}</mn>"
+        return f"{d}<msubsup>{parts}<mn>2</mn></msubsup>" if with_index[4] else f"{d}<msub>{parts}</msub>"
     return f"<mi>{html.escape(name)}</mi>" if len(name) == 1 else f"<mtext>{html.escape(name)}</mtext>"

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from generators.page import Page, escaped, paragraphs, prose, table
-
 from costmodel.report.numbers import short
 from costmodel.zoo import TASKS, Network, networks
 from costmodel.zoo.options import show_value
 from costmodel.zoo.registry import build
+from generators.page import Page, escaped, paragraphs, prose, table
 
 _HEAD = """# All networks
 
-The {count} networks that come with the package, with the counts that each has by default. `zoo:NAME` names one wherever a model
-is asked for, and `zoo:NAME,key=value` sets its options. All take `batch` and `resolution`. [The zoo](../zoo.md) says what each was checked against.
+The {count} networks that come with the package, with the counts that each has by default. `zoo:NAME` names one wherever
+a model is asked for, and `zoo:NAME,key=value` sets its options. All take `batch` and `resolution`.
+[The zoo](../zoo.md) says what each was checked against.
 
 """
 _TASKS = {"classification": "Classification", "detection": "Detection", "block": "Blocks and stacks of blocks"}

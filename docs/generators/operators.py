@@ -9,22 +9,21 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import groupby
 
-from generators.maths import formula
-from generators.page import Page, anchor, escaped, paragraphs, prose, table
-
 from costmodel.dims import show_shape, symbol
 from costmodel.errors import CostModelError
 from costmodel.ops import Operator, operators
 from costmodel.ops.examples import apply_example, inputs_of
+from generators.maths import formula
+from generators.page import Page, anchor, escaped, paragraphs, prose, table
 
 FOLDER = "reference/operators"
 
 _COUNTS = {"mult_adds": "mult-adds", "element_ops": "element operations", "memory_access": "memory access"}
 _INDEX = """# Operators
 
-Each operator is one function of `costmodel/ops/`: from the shapes of its inputs and its attributes it makes the shapes of its outputs
-and what they cost. The formulas on these pages come out of these functions, applied to letters: they are what is
-counted, not what somebody wrote down about it. `costmodel ops Conv` prints the same.
+Each operator is one function of `costmodel/ops/`: from the shapes of its inputs and its attributes it makes the shapes
+of its outputs and what they cost. The formulas on these pages come out of these functions, applied to letters: they are
+what is counted, not what somebody wrote down about it. `costmodel ops Conv` prints the same.
 
 Mult-adds
 :   multiply-accumulates of the contraction, the paper's FLOPs, and nothing else.
@@ -98,10 +97,11 @@ def _definition(op: Operator) -> tuple[str, str, str]:
 def _same(ops: Sequence[Operator]) -> Iterator[str]:
     """Operators of one formula: their names, each of which has an anchor, and the example."""
     first, *others = ops
-    yield f"## {escaped(first.qualified_type)} {{ #{anchor(first.qualified_type)} }}\n"
+    more = f" and {len(others)} more" if others else ""
+    yield f"## {escaped(first.qualified_type)}{more} {{ #{anchor(first.qualified_type)} }}\n"
     if others:
-        names = " ".join(f"`{op.qualified_type}`{{ #{anchor(op.qualified_type)} }}" for op in others)
-        yield f"The same holds for {names}\n"
+        names = ", ".join(f"`{op.qualified_type}`{{ #{anchor(op.qualified_type)} }}" for op in others)
+        yield f"The same holds for {names}.\n"
     yield f"{prose(first.summary)}\n"
     yield f"{_example(first)}\n"
 

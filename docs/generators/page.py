@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-_SPECIAL = re.compile(r"([\\*_\[\]{}|#<>&$~^])")
+_SPECIAL = re.compile(r"([\\`*_\[\]{}|#<>&])")
 _COUNTS = re.compile(r"\b(mult_adds|element_ops|memory_access)\b")
 
 

@@ -1,28 +1,41 @@
-"""The page of the shipped platforms: what each was fitted from, and how far it is off on networks that it had not seen."""
+"""The page of the shipped platforms: what each was fitted from, and how far it is off on networks it had not seen."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from costmodel.platforms import Platform, find, platforms
 from generators.page import Page, escaped, table
 
-from costmodel.platforms import Platform, find, platforms
+_HEAD = """---
+hide: [toc]
+---
 
-_HEAD = """# All platforms
+# All platforms
 
 The {count} profiles that come with the package, by runtime. `-p` takes an id or a beginning of it that no other has;
 `costmodel platforms show ID` prints everything about one, and [Platforms](../platforms.md) says what one is.
 
 Error
-:   the mean error on the networks, each of which was held out of the fit in turn. It stands beside those of a line through mult-adds
-    and of a plane through mult-adds and memory access, held out the same way. How: [Accuracy](../accuracy.md).
+:   the mean error on the networks, each of which was held out of the fit in turn. It stands beside those of a line
+    through mult-adds (*of mult-adds*) and of a plane through mult-adds and memory access (*and memory*), held out the
+    same way. How: [Accuracy](../accuracy.md).
 
 Networks
 :   networks, blocks or stacks of layers that were measured. Few or alike ones say little of others.
 
 """
-_HEADS = ("platform", "device", "precision", "threads", "error", "mult-adds only", "with memory access", "networks", "fitted from")
+_HEADS = (
+    "platform and device",
+    "precision",
+    "threads",
+    "error",
+    "of mult-adds",
+    "and memory",
+    "networks",
+    "fitted from",
+)
 
 
 def pages() -> Iterator[Page]:
@@ -34,7 +47,7 @@ def _text() -> str:
     known = sorted(map(find, platforms()), key=lambda one: (one.runtime, one.id))
     parts = [_HEAD.format(count=len(known))]
     for runtime, members in groupby(known, key=lambda one: one.runtime):
-        parts += [f"## {escaped(runtime)}\n\n", table(_HEADS, map(_row, members), "lllrrrrrl"), "\n"]
+        parts += [f"## {escaped(runtime)}\n\n", table(_HEADS, map(_row, members), "llrrrrrl"), "\n"]
     return "".join(parts)
 
 
@@ -49,8 +62,7 @@ def _row(platform: Platform) -> Sequence[str]:
     )
     version = f" ({platform.runtime_version})" if platform.runtime_version else ""
     return (
-        f"`{platform.id}`",
-        escaped(platform.device),
+        f"`{platform.id}`<br>{escaped(platform.device)}",
         escaped(f"{platform.precision}{version}"),
         str(platform.threads or ""),
         *errors,

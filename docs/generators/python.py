@@ -31,8 +31,9 @@ _PACKAGES = (
 )
 _INDEX = """# Python
 
-What can be imported, with what each value means: shape, unit, and the errors that are raised. [In Python and in notebooks](../../python.md)
-shows how it is used. Seconds, bytes and elements everywhere; a latency has its interval.
+What can be imported, with what each value means: shape, unit, and the errors that are raised.
+[In Python and in notebooks](../../python.md) shows how it is used. Seconds, bytes and elements everywhere; a latency
+has its interval.
 
 {rows}
 What is not on these pages may change without notice.
@@ -49,7 +50,7 @@ def pages() -> Iterator[Page]:
 def public(package: str) -> list[str]:
     """The functions of a package that are for users, then its classes, each with its package before it.
 
-    By their names alone, which are those of a class or a function, or a constant's: some cannot be loaded without torch.
+    By their names alone, in capitals those of constants: some cannot be loaded without torch.
     """
     module = import_module(package)
     names = getattr(module, "__all__", None) or _defined(module)

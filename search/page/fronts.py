@@ -67,7 +67,7 @@ def _figure(shown: Shown, platform: Platform) -> Markup:
         *_interval(shown, platform.id, (x, y)),
         *(_point(shown, platform.id, one, (x, y)) for one in _drawn(shown, platform.id)),
         *_names(shown, platform.id, (x, y)),
-        tag("circle", class_="ring", r="10", cx="-99", cy="-99"),
+        tag("circle", class_="ring script", r="10", cx="-99", cy="-99"),
     )
     return figure(
         platform.id,

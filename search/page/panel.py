@@ -34,25 +34,23 @@ def panel(shown: Shown) -> Markup:
         tag("dl", *(tag("div", tag("dt", name), slot("dd")) for name in _counts(shown)), class_="facts"),
         drawing(entry.candidate.design),
         legend(),
-        *(
-            join([tag("p", said, class_="muted"), tag("p", slot("code"), _copy(said), class_="line")])
-            for said in (_NAME, *_commands(shown))
-        ),
+        _code("Network, as every command takes it", slot, "the network's name"),
+        *(_code(said, slot, f"the command {command}") for said, (command, _) in _commands(shown).items()),
         tag("p", tag("button", "Save design file", id="save", type="button"), " ", _SAVED, class_="muted script"),
         id="design",
         aria_label="The chosen design",
     )
 
 
-_NAME = "Network, as every command takes it"
 _SAVED = "for `costmodel build`, which makes the PyTorch network"
 
 
-def _copy(said: str) -> Markup:
-    return tag("button", "Copy", type="button", class_="copy script", aria_label=f"Copy: {said}")
+def _code(said: str, slot: Callable[[str], Markup], name: str) -> Markup:
+    copy = tag("button", "Copy", type="button", class_="copy script", aria_label=f"Copy {name}")
+    return join([tag("p", said, class_="muted"), tag("p", slot("code"), copy, class_="line")])
 
 
-def _latencies(shown: Shown, slot: Callable[..., Markup]) -> Markup | None:
+def _latencies(shown: Shown, slot: Callable[[str], Markup]) -> Markup | None:
     if not shown.labels:
         return None
     heads = [

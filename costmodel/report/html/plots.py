@@ -31,13 +31,14 @@ class Axis:
         return (value - self.low) / (self.high - self.low)
 
     def ticks(self, most: int = 6) -> list[float]:
-        """At most so many round values in the range; of a logarithmic one powers of ten, with 2 and 5 where few."""
+        """At most so many round values in the range; of a logarithmic one powers of ten, with some
+        between where these are few."""
         if not self.log:
             step = _round_step((self.high - self.low) / most)
             first = math.ceil(self.low / step - 1e-9)
             return [step * number for number in range(first, math.floor(self.high / step + 1e-9) + 1)]
         powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
-        for factors in ((1, 2, 5), (1, 3), (1,)):
+        for factors in ((1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
             ticks = [factor * 10.0**power for power in powers for factor in factors]
             ticks = [tick for tick in ticks if self.low * 0.999 <= tick <= self.high * 1.001]
             if len(ticks) <= most:

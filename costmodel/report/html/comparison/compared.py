@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from costmodel.analysis import Analysis
 from costmodel.comparing import Comparison, Difference, Layer, State, Verdict
 from costmodel.report.html.shown import Links
 from costmodel.report.latency import Times
@@ -37,6 +38,10 @@ class Compared:
     comparison: Comparison
     times: tuple[tuple[Times, ...], tuple[Times, ...]]
     links: Links = field(default_factory=Links)
+
+    def analysis(self, side: int) -> Analysis:
+        """One of the networks, by its place in SIDES."""
+        return self.comparison.after if side else self.comparison.before
 
     @cached_property
     def rows(self) -> tuple[Difference, ...]:

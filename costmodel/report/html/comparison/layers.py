@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from costmodel.comparing import Delay, Difference, State
 from costmodel.report import compare_cells as cells
 from costmodel.report.html.comparison.compared import STATES, Compared
-from costmodel.report.html.markup import Content, Markup, breakable, tag
+from costmodel.report.html.markup import Content, Markup, breakable, join, tag
 from costmodel.report.html.sections import Section, section
 
 _COUNTS = ("mult-adds", "params", "mem. access")
@@ -38,7 +38,7 @@ def layers(compared: Compared) -> Section:
             "div",
             tag("label", "Search name, state or change", for_="search"),
             tag("input", id="search", type="search", autocomplete="off", spellcheck="false"),
-            states(compared, "Show only"),
+            states(compared, "Show only", State.SAME),
             class_="controls script",
         ),
         tag("div", whole, class_="scroll", tabindex="0", role="region", aria_label="Layers that differ"),
@@ -50,21 +50,17 @@ def token_of(state: State) -> str:
     return f"s-{state.value}"
 
 
-def states(compared: Compared, name: str) -> Markup:
+def states(compared: Compared, name: str, *without: State) -> Markup:
     """What the colours of states mean, each with how many there are; those with rows are links that select them."""
     items = []
     for state, words in STATES.items():
         count = len(compared.comparison.of(state))
-        if count:
+        if count and state not in without:
             content = (tag("span", class_=f"key {state.value}"), f"{words} ({count})")
             linked = any(one.state is state for one in compared.rows)
-            items.append(tag("li", tag("a", *content, href=f"#{token_of(state)}") if linked else join_words(content)))
+            link = tag("a", *content, href=f"#{token_of(state)}") if linked else join(content)
+            items.append(tag("li", link))
     return tag("ul", *items, class_="legend", aria_label=name)
-
-
-def join_words(content: Sequence[Content]) -> Markup:
-    """Contents as they are, for where there is nothing to select."""
-    return tag("span", *content)
 
 
 def _head(name: str, *, number: bool = False, unit: str | None = None) -> Markup:

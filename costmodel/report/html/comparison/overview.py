@@ -32,7 +32,9 @@ def totals(comparison: Comparison) -> Section:
     return section(
         "counts",
         "Counts",
-        table([head or "in percent" for head in shown.heads], shown.rows, "Counts of the operators as they are written"),
+        table(
+            [head or "in percent" for head in shown.heads], shown.rows, "Counts of the operators as they are written"
+        ),
         bullets(lines),
     )
 
@@ -69,7 +71,7 @@ def _card(compared: Compared, platform: int, delay: Delay, words: tuple[str, ...
         tag("p", entries[0].platform.device, class_="muted"),
         tag("p", f"{before} → {after} ms", class_="big"),
         _runs(entries),
-        tag("p", tag("b", "Difference: "), changed, class_="axis-title"),
+        tag("p", tag("b", "Difference: "), changed, class_="gap"),
         *(_difference(delay, ends) if difference != "0" else ()),
         class_="card compared",
     )
@@ -86,7 +88,7 @@ def _runs(entries: list[Times]) -> Markup:
         drawn += [
             tag(
                 "rect",
-                class_=f"m {name}",
+                class_="m same",
                 x="0",
                 width=percent(axis.at(float(one.seconds) * 1e3)),
                 y=percent(middle - height / 2),

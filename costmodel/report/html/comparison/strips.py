@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from costmodel.comparing import Comparison, Difference, State, Verdict
+from costmodel.comparing import Comparison, Difference, Layer, State, Verdict
+from costmodel.kernels import kind_of
 from costmodel.report.html.comparison.compared import SIDES, STATES, Compared, side_of
 from costmodel.report.html.comparison.layers import states
-from costmodel.report.html.markup import Content, Markup, tag
-from costmodel.report.html.parts import FIXED, PARTS, part_of
+from costmodel.report.html.markup import Markup, tag
+from costmodel.report.html.parts import FIXED, part_of
 from costmodel.report.html.plots import Axis, percent, plot, x_axis
 from costmodel.report.html.sections import Section, figure, legend, marks, section
 from costmodel.report.latency import milliseconds
@@ -62,31 +63,39 @@ def strips(compared: Compared) -> Section:
 
 def _picture(compared: Compared, platform: int | None, related: bool) -> Markup:
     drawn = _strips(compared, platform)
-    models = (compared.comparison.before.model, compared.comparison.after.model)
-    where = "by mult-adds" if platform is None else compared.times[0][platform].platform.id
-    rows: list[Content] = []
-    for side, (name, model) in enumerate(zip(SIDES, models, strict=True)):
-        if side and related:
-            rows.append(_bands(compared.comparison, drawn))
-        total = _total(compared, platform, side)
-        label = f"Layers of {model}, {name}, {where}"
-        boxes = list(_boxes(compared, drawn, platform, side, related))
-        axis = x_axis(drawn.axis) if side else []
-        rows.append(tag("p", f"{name}: {model}, {total}", class_="axis"))
-        rows.append(marks(plot(_HEIGHT, label, *axis, *boxes), label))
-    below = "mult-adds" if platform is None else "milliseconds of the run"
-    return tag("div", figure(where, *rows, tag("p", below, class_="axis below")), class_="strips")
+    where = "Without a platform, by mult-adds" if platform is None else compared.times[0][platform].platform.id
+    unit = "mult-adds" if platform is None else "milliseconds of the run"
+    upper, lower = (_strip(compared, drawn, platform, side, related) for side in (0, 1))
+    said = [
+        f"{name}: {compared.analysis(side).model}, {_total(compared, platform, side)}"
+        for side, name in enumerate(SIDES)
+    ]
+    content = figure(
+        where,
+        tag("p", said[0], class_="axis"),
+        upper,
+        _bands(compared.comparison, drawn) if related else None,
+        lower,
+        tag("p", f"{said[1]}; {unit}", class_="axis"),
+    )
+    return tag("div", content, class_="strips")
+
+
+def _strip(compared: Compared, drawn: Strips, platform: int | None, side: int, related: bool) -> Markup:
+    where = "by mult-adds" if platform is None else f"on {compared.times[side][platform].platform.id}"
+    name = f"Layers {SIDES[side]}, {where}"
+    axis = x_axis(drawn.axis) if side else []
+    return marks(plot(_HEIGHT, name, *axis, *_boxes(compared, drawn, platform, side, related)), name)
 
 
 def _total(compared: Compared, platform: int | None, side: int) -> str:
     if platform is None:
-        analysis = compared.comparison.after if side else compared.comparison.before
-        return f"{short(analysis.totals.mult_adds)} mult-adds"
+        return f"{short(compared.analysis(side).totals.mult_adds)} mult-adds"
     return f"{milliseconds(compared.times[side][platform].prediction.latency.seconds)} ms"
 
 
 def _strips(compared: Compared, platform: int | None) -> Strips:
-    both = [_amounts(compared.comparison, platform, side) for side in (0, 1)]
+    both = [_amounts(compared, platform, side) for side in (0, 1)]
     firsts = []
     for side, amounts in enumerate(both):
         whole = 0.0 if platform is None else _latency(compared, platform, side)
@@ -106,13 +115,12 @@ def _latency(compared: Compared, platform: int, side: int) -> float:
     return 1e3 * float(compared.times[side][platform].prediction.latency.seconds)
 
 
-def _amounts(comparison: Comparison, platform: int | None, side: int) -> dict[int, float]:
+def _amounts(compared: Compared, platform: int | None, side: int) -> dict[int, float]:
     """What each layer takes, in milliseconds or mult-adds, by the place of its difference, as the network runs them."""
-    graph = (comparison.after if side else comparison.before).graph
-    order = {node.name: place for place, node in enumerate(graph.nodes)}
+    order = {node.name: place for place, node in enumerate(compared.analysis(side).graph.nodes)}
     found = [
         (order[layer.main.name], place, _amount(one, platform, side))
-        for place, one in enumerate(comparison.differences)
+        for place, one in enumerate(compared.comparison.differences)
         if (layer := side_of(one, side)) is not None
     ]
     return {place: amount for _, place, amount in sorted(found)}
@@ -125,9 +133,7 @@ def _amount(one: Difference, platform: int | None, side: int) -> float:
     return float(layer.mult_adds) if layer is not None and isinstance(layer.mult_adds, int) else 0.0
 
 
-def _boxes(
-    compared: Compared, drawn: Strips, platform: int | None, side: int, related: bool
-) -> Iterator[Markup]:
+def _boxes(compared: Compared, drawn: Strips, platform: int | None, side: int, related: bool) -> Iterator[Markup]:
     """The cells of one network, those that differ last, so that they are drawn over the others."""
     if drawn.first[side]:
         share = drawn.first[side] / drawn.axis.high
@@ -160,7 +166,7 @@ def _box(
     said = f"{STATES[one.state] if related else layer.op}, {_took(one, platform, related, side)}"
     return tag(
         "rect",
-        class_=f"m {one.state.value if related else _part(compared, layer.name, side)}",
+        class_=f"m {one.state.value if related else _part(compared, layer, side)}",
         x=percent(span[0]),
         width=percent(span[1]),
         height="100%",
@@ -181,17 +187,15 @@ def _took(one: Difference, platform: int | None, related: bool, side: int) -> st
     return f"{texts[0]} → {texts[1]} {unit}"
 
 
-def _part(compared: Compared, operator: str, side: int) -> str:
-    """The part of the run's time that a layer is of, on the first platform that runs it as a kernel."""
-    for entry in compared.times[side]:
-        item = entry.kernels.get(operator)
-        if item is not None:
-            return part_of(item.kernel.kind)
-    return "other" if compared.times[side] else "conv"
+def _part(compared: Compared, layer: Layer, side: int) -> str:
+    """The part of a run's time that a layer is of."""
+    return part_of(kind_of(layer.main, compared.analysis(side).graph.tensors)[0])
 
 
 def _parts(compared: Compared) -> set[str]:
-    return set(PARTS) if compared.times[0] else set()
+    both = ((one, side) for one in compared.comparison.differences for side in (0, 1))
+    used = {_part(compared, layer, side) for one, side in both if (layer := side_of(one, side)) is not None}
+    return used | {FIXED} if compared.times[0] else used
 
 
 def _bands(comparison: Comparison, drawn: Strips) -> Markup:
@@ -219,9 +223,7 @@ def _points(axis: Axis, a_start: float, a_end: float, b_start: float, b_end: flo
     return " ".join(f"{_UNITS * axis.at(value):.0f},{height}" for value, height in corners)
 
 
-def _tied(
-    comparison: Comparison, drawn: Strips
-) -> Iterator[tuple[State, tuple[float, float], tuple[float, float]]]:
+def _tied(comparison: Comparison, drawn: Strips) -> Iterator[tuple[State, tuple[float, float], tuple[float, float]]]:
     """States with the spans in the upper and in the lower strip."""
     upper, lower = drawn.sides
     both = [(cell, lower[place]) for place, cell in upper.items() if place in lower]
