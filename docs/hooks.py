@@ -13,7 +13,9 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
-_LINK = re.compile(r"(?<!!)\[(?P<text>[^\]\[]*)\]\((?P<target>(?!https?:|mailto:|#)[^)\s#]+)(?:#[^)\s]*)?\)")
+_LINK = re.compile(  # or code, which is left alone
+    r"`[^`\n]+`|(?<!!)\[(?P<text>[^\]\[]*)\]\((?P<target>(?!https?:|mailto:|#)[^)\s#]+)(?:#[^)\s]*)?\)"
+)
 _FENCED = re.compile(r"^( *)```.*?^\1```$", re.MULTILINE | re.DOTALL)
 
 
@@ -64,6 +66,8 @@ def on_page_markdown(markdown: str, page: Any, config: MkDocsConfig, files: File
     source = Path(config.docs_dir, page.file.src_uri)
 
     def named(link: re.Match[str]) -> str:
+        if link["target"] is None:
+            return link[0]
         target = os.path.normpath(source.parent / link["target"])
         if _is_on_site(os.path.relpath(target, config.docs_dir), files):
             return link[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +252,19 @@ def test_what_differs_in_a_cluster_says_where_it_holds(check: Check) -> None:
     shares = re.findall(r"^    stage\S.* +([0-9.]+) % .* % *$", text, re.MULTILINE)
     assert len(shares) == len(folds(cluster.findings))
     assert sum(map(float, shares)) == pytest.approx(100 * cluster.savings[0].share, abs=0.05 * (len(shares) + 1))
+
+
+def test_rows_of_a_cluster_in_one_module_are_told_apart_by_their_operators() -> None:
+    analysis = analyze("zoo:paper_g1,blocks=1", platform=ARM)
+    first, second, third, *_ = analysis.operators
+    found = (
+        replace(finding("stage1", 3, 24), operators=(first,)),
+        replace(finding("stage1", 2, 32), operators=(second,)),
+        replace(finding("stage2", 1, 48), operators=(third,)),
+    )
+    text = check_text.render(Check(analysis, replace(analysis.check(), findings=found), Options()))
+    places = re.findall(r"^    (stage.*?)  +[0-9.]+ ms", text, re.MULTILINE)
+    assert places == [f"stage1: {first.name}", f"stage1: {second.name}", "stage2"]
 
 
 def test_the_text_and_the_review_agree(check: Check) -> None:

@@ -300,7 +300,7 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
 @builds
 @pytest.mark.filterwarnings("default")
 def test_a_page_with_good_links_builds(build: Callable[..., str]) -> None:
-    page = build("[a](#title) [b](index.md#title) [c](../there.py)\n\n```text\n[d](../nothing.py)\n```")
+    page = build("[a](#title) [b](index.md#title) [c](../there.py) `[e](../nothing.py)`\n\n```text\n[d](../nothing.py)\n```")
     assert "<code>there.py</code>" in page
     assert "[d](../nothing.py)" in page
 

@@ -403,7 +403,15 @@ def test_memory_of_columns_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "axis", [Axis(0.0, 37.4), Axis(0.0, 0.0021), Axis(3.0, 4.0), Axis(0.02, 900.0, True), Axis(5e8, 6.1e9, True)]
+    "axis",
+    [
+        Axis(0.0, 37.4),
+        Axis(0.0, 0.0021),
+        Axis(3.0, 4.0),
+        Axis(0.45, 1.45, True),
+        Axis(0.02, 900.0, True),
+        Axis(5e8, 6.1e9, True),
+    ],
 )
 def test_ticks_are_round_few_and_within_the_axis(axis: Axis) -> None:
     ticks = axis.ticks(6)

@@ -407,10 +407,18 @@ def test_rounds_of_refining_stand_beside_what_was_measured(found: Outcome) -> No
         ["2", "20.0", "18.0 to 22.0", "20.0", "+0.0 %", "yes"],
     ]
     assert "Round 1: prediction and clock agree on 1 of the best 2, mean error 10.5 %." in section
-    dots = re.findall(r'<circle class="m \w+" cx="([\d.]+)%" cy="([\d.]+)%"', section)
-    above = [100 - float(x) - float(y) for x, y in dots]  # the line, from the lower left to the upper right
-    assert above[0] > 5 * above[1] > 0
-    assert above[2] == pytest.approx(0, abs=0.02)
+    ticks = re.findall(r'<text class="tick" x="([\d.]+)%" y="100%"[^>]*>([^<]*)<', section)
+    (left, low), (right, high) = [(float(x), number(words)) for x, words in (ticks[0], ticks[-1])]
+
+    def milliseconds(percent: str) -> float:
+        return low + (float(percent) - left) / (right - left) * (high - low)
+
+    dots = re.findall(r'<circle class="m (\w+)" cx="([\d.]+)%"', section)
+    assert [state for state, _ in dots] == ["differs", "agrees", "agrees"]
+    assert [milliseconds(x) for _, x in dots] == pytest.approx([12.5, 10.1, 20.0], abs=0.02)
+    spans = re.findall(r'<rect class="span" x="([\d.]+)%" y="\d+" width="([\d.]+)%"', section)
+    ends = [(milliseconds(x), milliseconds(str(float(x) + float(width)))) for x, width in spans]
+    assert ends == [pytest.approx(pair, abs=0.02) for pair in ((9.0, 11.2), (9.0, 11.2), (18.0, 22.0))]
 
 
 def test_a_users_capacity_has_points_and_no_front() -> None:

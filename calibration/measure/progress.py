@@ -18,12 +18,12 @@ def progress(stream: TextIO | None) -> Iterator[Show]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} visits"))
-    with Progress(*columns, TextColumn("{task.fields[left]}"), console=Console(file=stream), transient=True) as bar:
-        task = bar.add_task("Measuring", total=None, left="")
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[known]}"))
+    with Progress(*columns, console=Console(file=stream), transient=True) as bar:
+        task = bar.add_task("Measuring", total=None, known="the first visits")
 
         def show(done: int, of: int, seconds: float) -> None:
-            bar.update(task, completed=done, total=of, left=f"{remaining(seconds)} left")
+            bar.update(task, completed=done, total=of, known=f"{done}/{of} visits, {remaining(seconds)} left")
 
         yield show
 

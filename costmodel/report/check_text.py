@@ -127,14 +127,17 @@ def _parts(kinds: Sequence[Fold], names: dict[str, str], page: int | None) -> Re
     shares_only = page is not None and page < 40 + 20 * len(names)
     heads = [plain(name) for name in names.values()]
     result = table("place", *(latency.on_lines(f"{head} share", 13).removesuffix("\nshare") for head in heads))
-    for kind in kinds:
+    places = [_places(kind.findings, short=True) for kind in kinds]
+    for kind, place in zip(kinds, places, strict=True):
+        if places.count(place) > 1:
+            place = f"{place}: {plain(kind.findings[0].operators[0].name)}"
         cells = (
             _percent(saving.share)
             if shares_only
             else f"{signed_milliseconds(saving.seconds)} ms{_percent(saving.share):>8}"
             for saving in kind.savings
         )
-        result.add_row(_places(kind.findings, short=True), *cells)
+        result.add_row(place, *cells)
     return Padding(result, (0, 0, 0, 4), expand=False)
 
 

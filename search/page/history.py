@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from costmodel.report.html.markup import Markup, tag
-from costmodel.report.html.plots import Axis, line, log_axis, percent, plot, x_axis, y_axis
+from costmodel.report.html.plots import Axis, line, percent, plot, x_axis, y_axis
 from costmodel.report.html.sections import Section, figure, section, table
 from costmodel.report.latency import milliseconds
 from search.page.axes import with_room
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from search.refine import Round, Trial
 
 _HEIGHT = 240
+_ROW = 24  # pixels of a measured design's
 _ROOM = 0.1  # of the range of capacities, above and below
 
 
@@ -99,29 +101,36 @@ def _row(one: Round, trial: Trial) -> tuple[str, ...]:
     )
 
 
-def _plot(done: tuple[Round, ...]) -> Markup:
-    pairs = [(trial.predicted.seconds * 1e3, trial.seconds * 1e3) for one in done for trial in one.trials]
-    axis = log_axis([value for pair in pairs for value in pair])
-    name = "Measured over predicted latency of each round's best designs"
-    ends = ((axis.low, axis.low), (axis.high, axis.high))
-    dots = [
-        tag(
-            "circle",
-            class_=f"m {'front' if one is not done[-1] else 'best'}",
-            cx=percent(axis.at(trial.predicted.seconds * 1e3)),
-            cy=percent(1 - axis.at(trial.seconds * 1e3)),
-            r="5",
-            data_d=f"round {one.number}: predicted {milliseconds(trial.predicted.seconds)}, measured "
-            f"{milliseconds(trial.seconds)} ms",
-        )
-        for one in done
-        for trial in one.trials
-    ]
-    content = plot(_HEIGHT, name, *x_axis(axis), *y_axis(axis), line(axis, axis, *ends, "diagonal"), *dots)
+def _plot(done: Sequence[Round]) -> Markup:
+    """A row for each design: its interval and its prediction as predicted then, and what was measured."""
+    trials = [(one, trial) for one in done for trial in one.trials]
+    ends = [end * 1e3 for _, trial in trials for end in (trial.predicted.low, trial.predicted.high, trial.seconds)]
+    axis = with_room(ends, _ROOM)
+    name = "Predicted intervals and measured latencies of each round's best designs"
+    content = (mark for row, (one, trial) in enumerate(trials) for mark in _trial(axis, row, one, trial))
+    key = (("span", "predicted, with its interval"), ("agrees", "measured: agrees"), ("differs", "measured: does not"))
     return figure(
-        "Where prediction and clock agree, a design lies on the line",
-        tag("p", "measured, ms", class_="axis"),
-        content,
-        tag("p", "predicted, ms", class_="axis below"),
-        note="The last round's designs are in the colour of the best." if len(done) > 1 else None,
+        f"Within the interval and {100 * AGREEMENT:g} % of the prediction a measurement agrees",
+        tag("ul", *(tag("li", tag("span", class_=f"key {one}"), words) for one, words in key), class_="legend"),
+        plot(_ROW * len(trials), name, *x_axis(axis), *content),
+        tag("p", "milliseconds", class_="axis below"),
+    )
+
+
+def _trial(axis: Axis, row: int, one: Round, trial: Trial) -> Iterator[Markup]:
+    predicted, top = trial.predicted, row * _ROW
+    low, middle = percent(axis.at(predicted.low * 1e3)), percent(axis.at(predicted.seconds * 1e3))
+    width = percent(axis.at(predicted.high * 1e3) - axis.at(predicted.low * 1e3))
+    if trial is one.trials[0]:
+        yield tag("text", f"round {one.number}", class_="tick", x="0", dx="-6", y=top + 16, text_anchor="end")
+    yield tag("rect", class_="span", x=low, y=top + 5, width=width, height=_ROW - 10)
+    yield tag("line", class_="interval", x1=middle, x2=middle, y1=top + 3, y2=top + _ROW - 3)
+    yield tag(
+        "circle",
+        class_=f"m {'agrees' if trial.agrees else 'differs'}",
+        cx=percent(axis.at(trial.seconds * 1e3)),
+        cy=top + _ROW // 2,
+        r="5",
+        data_d=f"{design_text(trial.design)}: predicted {milliseconds(predicted.seconds)}, measured "
+        f"{milliseconds(trial.seconds)} ms",
     )

@@ -13,6 +13,7 @@ from costmodel.report.html.markup import Content, Markup, tag
 Ends = tuple[tuple[float, float], tuple[float, float]]  # of a line: the x and y of both
 
 _STEPS = (1.0, 2.0, 5.0, 10.0)
+_FINE = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)  # of a range of less than a factor of 4
 _PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -31,14 +32,13 @@ class Axis:
         return (value - self.low) / (self.high - self.low)
 
     def ticks(self, most: int = 6) -> list[float]:
-        """At most so many round values in the range; of a logarithmic one powers of ten, with some
-        between where these are few."""
+        """At most so many round values in the range; of a logarithmic one powers of ten, and what fits between."""
         if not self.log:
             step = _round_step((self.high - self.low) / most)
             first = math.ceil(self.low / step - 1e-9)
             return [step * number for number in range(first, math.floor(self.high / step + 1e-9) + 1)]
         powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
-        for factors in ((1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
+        for factors in (_FINE, (1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
             ticks = [factor * 10.0**power for power in powers for factor in factors]
             ticks = [tick for tick in ticks if self.low * 0.999 <= tick <= self.high * 1.001]
             if len(ticks) <= most:
