@@ -255,7 +255,7 @@ def test_what_differs_in_a_cluster_says_where_it_holds(check: Check) -> None:
 
 
 def test_rows_of_a_cluster_in_one_module_are_told_apart_by_their_operators() -> None:
-    analysis = analyze("zoo:paper_g1,blocks=1", platform=ARM)
+    analysis = analyze(NETWORK, platform=ARM)
     first, second, third, *_ = analysis.operators
     found = (
         replace(finding("stage1", 3, 24), operators=(first,)),

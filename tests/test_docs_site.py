@@ -201,13 +201,19 @@ def test_docstrings_become_lists_and_blocks_of_code() -> None:
     pytest.importorskip("griffe", reason="needs griffe: pip install 'cnn-costmodel[docs]'")
     from generators.docstrings import as_markdown
 
-    text = "Title.\n\nwidth, height: in pixels, a_b.\nMore of it. depth (G3): units;\n    of a stage.\n\n>>> f()\n1"
+    text = (
+        "Title.\n\nwidth, height: in pixels, a_b.\nMore of it. size: x\n    of a stage. Raises E_\nwhere.\n\n>>> f()\n1"
+    )
     assert as_markdown(text).split("\n") == [
         "Title.",
         "",
         r"* `width`, `height`: in pixels, a\_b.",
-        "    More of it. depth (G3): units;",
+        "    More of it.",
+        "* `size`: x",
         "    of a stage.",
+        "",
+        r"Raises E\_",
+        "where.",
         "",
         "```pycon",
         ">>> f()",
@@ -300,7 +306,9 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
 @builds
 @pytest.mark.filterwarnings("default")
 def test_a_page_with_good_links_builds(build: Callable[..., str]) -> None:
-    page = build("[a](#title) [b](index.md#title) [c](../there.py) `[e](../nothing.py)`\n\n```text\n[d](../nothing.py)\n```")
+    page = build(
+        "[a](#title) [b](index.md#title) [c](../there.py) `[e](../nothing.py)`\n\n```text\n[d](../nothing.py)\n```"
+    )
     assert "<code>there.py</code>" in page
     assert "[d](../nothing.py)" in page
 

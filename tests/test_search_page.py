@@ -309,7 +309,7 @@ def test_words_tell_what_was_asked_and_how_sure_it_is(found: Outcome, page: Page
     words = " ".join(page.words)
     assert f"Budget: {ARM} at most 80 ms." in words
     assert "interval that holds 90 % of latencies" in words
-    assert capacity_of("entropy").summary[1:] in words
+    assert f"Most capacity: {capacity_of('entropy').summary}." in words
     assert "docs/capacity.md" in words
     assert f"The exact engine priced {found.result.examined:,} designs and proves" in words
     assert "2 notes (G4)." in words

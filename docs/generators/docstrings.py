@@ -49,6 +49,9 @@ def _block(block: str) -> str:
     for line in lines:
         for part in _definitions(line.strip(), in_list):
             named = _NAMED.match(part)
+            if in_list and part.startswith("Raises "):
+                in_list = False
+                result.append("")
             if named:
                 result += [""] * (bool(result) and not in_list)
                 in_list = True
@@ -60,10 +63,11 @@ def _block(block: str) -> str:
 
 
 def _definitions(line: str, in_list: bool) -> list[str]:
-    """A line; where it or one before it defines a name, a second definition after the end of a sentence is apart."""
+    """A line; where it or one before it defines a name, another definition after the end of a sentence is apart, and so
+    is what is raised."""
     if not in_list and not _NAMED.match(line):
         return [line]
-    return re.split(r"(?<=\.) (?=[a-z_]\w*(?:, [a-z_]\w*)*: )", line)
+    return re.split(r"(?<=[.;]) (?=[a-z_]\w*(?:, [a-z_]\w*)*: |Raises )", line)
 
 
 def _plain(text: str, keep_list: bool = False) -> str:

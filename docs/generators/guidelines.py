@@ -116,7 +116,8 @@ def _findings(explained: RuleExplanation) -> Iterator[str]:
     first, count = review.findings[0], len(review.findings)
     yield "### What `costmodel check` finds in the example\n"
     others = "" if count == 1 else f" ({count} findings, this one first)"
-    yield f"A {first.severity.value} at `{first.place}`{others}: {prose(first.message)}.\n"
+    place = escaped(first.place) if " " in first.place else f"`{first.place}`"
+    yield f"{first.severity.value.capitalize()} at {place}{others}: {prose(first.message)}.\n"
     yield f"Instead: {prose(first.suggestion)}.\n"
     for saving in review.totals:
         middle, low, high = map(signed_milliseconds, (saving.seconds, saving.low, saving.high))

@@ -110,7 +110,7 @@ def _of(layer: Layer, machine: Machine) -> dict[str, Any]:
 def _decided(amount: Any) -> Any:
     """The amount for 8 channels and more: 1 for each indicator that is min(1, channels // few)."""
     value = sympy.sympify(amount)
-    return value.replace(lambda one: isinstance(one, sympy.Min), lambda one: sympy.Integer(1))
+    return value.replace(lambda one: isinstance(one, sympy.Min) and 1 in one.args, lambda one: sympy.Integer(1))
 
 
 def _prices() -> str:

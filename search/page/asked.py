@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from costmodel.report.html.markup import Markup, tag
 from costmodel.report.html.sections import Section, bullets, details, section, table
 from costmodel.report.numbers import exact, short
+from search.capacity import Capacity
 from search.page.shown import Shown
 from search.report import Outcome, capacity_text, gap, gap_text, limit_texts
 from search.space import GENES, show
@@ -46,7 +47,7 @@ def _sentences(outcome: Outcome) -> Iterator[str]:
         )
     if evaluator.batch > 1:
         yield f"A run has {evaluator.batch} images."
-    yield f"Most capacity: {evaluator.capacity.name}. {sentence(evaluator.capacity.summary)}"
+    yield _capacity(evaluator.capacity)
     yield "It stands in for accuracy and is none: docs/capacity.md says what it is worth. Train what you find."
     yield _certainty(outcome)
 
@@ -58,9 +59,10 @@ def _certainty(outcome: Outcome) -> str:
     return f"The {engine} engine priced {priced} designs; {gap_text(outcome)}."
 
 
-def sentence(text: str) -> str:
-    """Words as a sentence of their own."""
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
+def _capacity(capacity: Capacity) -> str:
+    """Its name, and what it is."""
+    name, summary = capacity.name, capacity.summary.rstrip(".")
+    return f"Most capacity: {summary}." if summary.startswith(name) else f"Most capacity: {name} ({summary})."
 
 
 def _distance(outcome: Outcome) -> tuple[str, str]:

@@ -103,6 +103,8 @@ def _row(one: Round, trial: Trial) -> tuple[str, ...]:
 
 def _plot(done: Sequence[Round]) -> Markup:
     """A row for each design: its interval and its prediction as predicted then, and what was measured."""
+    from search.refine import AGREEMENT  # it brings all that measures along, and has run where there are rounds
+
     trials = [(one, trial) for one in done for trial in one.trials]
     ends = [end * 1e3 for _, trial in trials for end in (trial.predicted.low, trial.predicted.high, trial.seconds)]
     axis = with_room(ends, _ROOM)
@@ -110,7 +112,7 @@ def _plot(done: Sequence[Round]) -> Markup:
     content = (mark for row, (one, trial) in enumerate(trials) for mark in _trial(axis, row, one, trial))
     key = (("span", "predicted, with its interval"), ("agrees", "measured: agrees"), ("differs", "measured: does not"))
     return figure(
-        f"Within the interval and {100 * AGREEMENT:g} % of the prediction a measurement agrees",
+        f"They agree where a measurement is within the interval, and the prediction at most {100 * AGREEMENT:g} % off",
         tag("ul", *(tag("li", tag("span", class_=f"key {one}"), words) for one, words in key), class_="legend"),
         plot(_ROW * len(trials), name, *x_axis(axis), *content),
         tag("p", "milliseconds", class_="axis below"),

@@ -43,7 +43,7 @@ def _sections(shown: Shown) -> Iterator[Section]:
 def _title(outcome: Outcome) -> str:
     limits = outcome.limits
     kept = [f"{seconds * 1e3:g} ms on {platform}" for platform, seconds in limits.budgets.items()]
-    kept += limit_texts(replace(limits, budgets={}))
+    kept += [text.removeprefix("at most ") for text in limit_texts(replace(limits, budgets={}))]
     if kept:
         return f"ShuffleNet V2 within {', '.join(kept[:-1])}{' and ' * (len(kept) > 1)}{kept[-1]}"
     names = ", ".join(platform.id for platform in outcome.evaluator.platforms)
