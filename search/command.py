@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +20,7 @@ from costmodel.cli.progress import busy
 from costmodel.errors import UsageError
 from costmodel.platforms import Platform
 from costmodel.pricing import budgets_of, resolve
-from costmodel.writing import write_whole
+from search import outputs
 from search.capacity import Capacity, capacity_of, law_note
 from search.comparison import fronts, gains, standards
 from search.design import Design
@@ -41,16 +39,17 @@ from search.tables import MULT_ADDS, PARAMS
 if TYPE_CHECKING:
     from search.refine import Round
 
-PICTURES, PAGE = (".svg", ".png"), ".html"
 _LARGEST_STEP = 32
-_LONGEST_NAME = 200  # bytes of a file's; 255 are usual, some of them for the name that it is written under first
 
 
 def run(options: argparse.Namespace) -> int:
     """Search, print, and write the best design; gives the exit status."""
-    _check_outputs(options)
+    outputs.check(options.output, options.plot, read=[*options.platform, *budget_limits(options), options.data])
     question = _question(options)
-    _check_picture(options, question)
+    outputs.check_picture(
+        options.plot,
+        shows=bool(question.evaluator.platforms) or _engine(options, question.evaluator.capacity) != "exact",
+    )
     rounds: tuple[Round, ...] = ()
     if options.refine is None:
         result, seconds = _searched(options, question)
@@ -62,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
         record = design_record(result.best[0], question.evaluator.capacity.name, search=_provenance(options, outcome))
         write(json.dumps(record, indent=1, ensure_ascii=False) + "\n", options.output)
     if options.plot:
-        _plot(outcome, options.plot)
+        outputs.draw(outcome, options.plot)
     if options.format == "json":
         write(render_json(outcome), None)
     else:
@@ -144,7 +143,7 @@ def _sampled(options: argparse.Namespace, question: _Question) -> Result:
             evaluator,
             question.limits,
             trials=trials,
-            seed=options.seed,
+            seed=options.seed or 0,
             sampler=options.sampler or "tpe",
             pareto=options.pareto,
             storage=options.storage,
@@ -211,7 +210,8 @@ def _refined(options: argparse.Namespace, question: _Question) -> tuple[_Questio
 
 def _engine(options: argparse.Namespace, capacity: Capacity) -> str:
     """exact unless something asks for optuna. Raises UsageError where an option of optuna's meets exact."""
-    own = [name for name in ("trials", "sampler", "storage", "study", "workers", "backend") if getattr(options, name)]
+    names = ("trials", "sampler", "seed", "storage", "study", "workers", "backend")
+    own = [name for name in names if getattr(options, name) is not None]
     own += ["objective-latency"] if options.objective_latency != "predicted" else []
     if options.engine == "exact" and own:
         raise UsageError(f"--engine exact: --{own[0]} is an option of optuna's; leave one of the two out")
@@ -334,7 +334,7 @@ def _provenance(options: argparse.Namespace, outcome: Outcome) -> dict[str, Any]
         "max_params": limits.max_params,
         "max_mult_adds": limits.max_mult_adds,
         "max_effectiveness": limits.effectiveness,
-        "seed": None if outcome.result.proven else options.seed,
+        "seed": None if outcome.result.proven else options.seed or 0,
     }
 
 
@@ -344,57 +344,3 @@ def _tell(options: argparse.Namespace, question: _Question, result: Result) -> N
         print(f"costmodel: {law_note(result.best[0].design)}", file=sys.stderr)
     if options.output:
         print(f"costmodel: wrote {options.output}; costmodel build {options.output} makes the network", file=sys.stderr)
-
-
-def _plot(outcome: Outcome, path: str) -> None:
-    ending = os.path.splitext(path)[1].lower()
-    if ending == PAGE:
-        from search.page import render
-
-        with busy("Drawing"):
-            content = render(outcome).encode()
-    else:
-        from search import plots
-
-        content = plots.svg(outcome).encode() if ending == ".svg" else plots.png(outcome)
-    try:
-        write_whole(Path(path), content)
-    except OSError as error:
-        raise UsageError(f"--plot {path}: cannot be written ({error.strerror or error}); give another file") from error
-
-
-def _check_picture(options: argparse.Namespace, question: _Question) -> None:
-    """Refuse a picture that could not be drawn before the search begins."""
-    if options.plot is None or os.path.splitext(options.plot)[1].lower() == PAGE:
-        return
-    if find_spec("matplotlib") is None:
-        raise UsageError(
-            f"--plot {options.plot}: a picture needs matplotlib; install it with: pip install 'cnn-costmodel[plot]', "
-            f"or end the file in {PAGE}"
-        )
-    if not question.evaluator.platforms and _engine(options, question.evaluator.capacity) == "exact":
-        raise UsageError(
-            f"--plot {options.plot}: no platform is named, so a picture has nothing to show; give --budget or -p, or "
-            f"end the file in {PAGE}"
-        )
-
-
-def _check_outputs(options: argparse.Namespace) -> None:
-    """Refuse files that could not be written before the search begins."""
-    taken: dict[str, str] = {}
-    for option, path in (("-o", options.output), ("--plot", options.plot)):
-        if path is None:
-            continue
-        if path == "" or os.path.isdir(path):
-            raise UsageError(f"{option} {path}: is no file; give the path of one to write")
-        if os.path.exists(path) and not os.path.isfile(path):  # a pipe or a device
-            continue
-        folder, name = os.path.split(os.path.realpath(path))
-        if not os.path.isdir(folder):
-            raise UsageError(f"{option} {path}: there is no folder {folder}; make it, or give another file")
-        if not os.access(folder, os.W_OK) or len(os.fsencode(name)) > _LONGEST_NAME:
-            raise UsageError(f"{option} {path}: cannot be written there; give another file")
-        if taken.setdefault(os.path.join(folder, name), option) != option:
-            raise UsageError(f"{option} {path}: is -o's own file; give another")
-    if options.plot is not None and os.path.splitext(options.plot)[1].lower() not in (*PICTURES, PAGE):
-        raise UsageError(f"--plot {options.plot}: its ending is not known; end it in {', '.join(PICTURES)} or {PAGE}")

@@ -18,6 +18,7 @@ KERNELS = (3, 5, 7)
 FIRST_STAGE = 2  # stages are counted as in Table 5, where the stem is stage 1
 STAGES = 3
 
+_NETWORK = "shufflenet_v2_design"  # of the zoo
 _LARGEST = 65_536  # channels or pixels of a side; beyond, nobody means it
 _DEEPEST = 1_000  # units of a stage
 _WHOLE = {"stem", "head", "resolution", "classes", "channels", "branch", "units", "kernel"}
@@ -82,7 +83,7 @@ class Design:
     @property
     def reference(self) -> str:
         """The name under which every command of costmodel takes this network: `zoo:shufflenet_v2_design,...`."""
-        return self.graph().name
+        return zoo.reference(_NETWORK, **self._options())
 
     @property
     def mult_adds(self) -> int:
@@ -91,12 +92,17 @@ class Design:
 
     def graph(self, batch: int = 1) -> Graph:
         """The network, for `batch` images."""
+        return zoo.build(_NETWORK, batch=batch, **self._options())
+
+    def _options(self) -> dict[str, Any]:
+        """Of the zoo's network."""
         options: dict[str, Any] = {
             "stem_channels": self.stem,
             "head_channels": self.head,
             "residual": self.residual,
             "act": self.act,
             "classes": self.classes,
+            "resolution": self.resolution,
         }
         for number, stage in enumerate(self.stages, start=FIRST_STAGE):
             half = 2 * stage.branch == stage.channels
@@ -107,7 +113,7 @@ class Design:
                 f"kernel{number}": stage.kernel,
                 f"se{number}": stage.se,
             }
-        return zoo.build("shufflenet_v2_design", batch=batch, resolution=self.resolution, **options)
+        return options
 
     def to_dict(self) -> dict[str, Any]:
         """Its JSON form; `from_dict` reads it."""

@@ -118,7 +118,9 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
     )
     engine.add_argument("--trials", type=size, metavar="N", help=f"optuna: designs to try (default: {TRIALS})")
     engine.add_argument("--sampler", choices=_SAMPLERS, help="optuna: tpe is the default")
-    engine.add_argument("--seed", type=int, default=0, metavar="S", help="optuna: the same seed gives the same result")
+    engine.add_argument(
+        "--seed", type=int, metavar="S", help="optuna: the same seed gives the same result (default: 0)"
+    )
     engine.add_argument(
         "--storage",
         metavar="URL",

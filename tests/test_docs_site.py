@@ -170,7 +170,9 @@ def test_figures_are_those_of_the_code() -> None:
     accuracy = find("gtx1080ti-cudnn7-fp32").accuracy
     assert accuracy is not None
     assert f"| {100 * accuracy.mape:.1f} % | {100 * accuracy.baseline_mult_adds:.1f} % |" in row
-    assert "| `shufflenet_v2` | 144.9 M | 2.28 M | 224 |" in generated()["reference/networks.md"]
+    assert (
+        "| `shufflenet_v2` | 144.9 M | 2.28 M | 224 | ShuffleNet V2 of Table 5" in generated()["reference/networks.md"]
+    )
 
 
 def test_amounts_of_a_convolution_are_its_loops() -> None:

@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from costmodel.cli import main
+from costmodel.platforms import dumps, find
 from search.design import WIDTHS, load_design, standard
 
 ARM, GPU = "snapdragon810-neon-fp32-1t", "gtx1080ti-cudnn7-fp32"
@@ -192,6 +193,16 @@ def test_a_count_that_nothing_keeps_says_what_the_smallest_has(capsys):
     assert {one["params"] for one in best} == {least}
 
 
+@pytest.mark.parametrize("option", ["-o", "--plot"])
+def test_a_file_that_is_read_is_not_written_over(capsys, tmp_path, option):
+    profile = tmp_path / "mine.html"
+    profile.write_text(dumps(find("snapdragon810")), encoding="utf-8")
+    before = profile.read_bytes()
+    err = refused(capsys, "--budget", f"{profile}=40ms", option, str(profile))
+    assert f"{option} {profile}: is the file of {profile}, which is read; give another" in err
+    assert profile.read_bytes() == before
+
+
 def test_limits_that_nothing_keeps_together_are_refused(capsys):
     """On whole vectors the larger design is the faster one; each limit holds for one of the two."""
     one = ["channels2=116,128", "channels3=256", "channels4=512", "ratio=1/2", "units=4", "stem=32", "head=1024"]
@@ -237,7 +248,8 @@ def test_limits_that_nothing_keeps_together_are_refused(capsys):
         (["--budget", "epyc=9ms", "--max-effectiveness", "0.0001"], "give a larger --max-effectiveness"),
         (["--budget", "epyc=9ms", "-o", "no/such/folder/design.json"], "there is no folder"),
         (["--budget", "epyc=9ms", "--plot", "front.gif"], "end it in .svg, .png or .html"),
-        (["--budget", "epyc=9ms", "--plot", "tests.svg", "-o", "./tests.svg"], "--plot tests.svg: is -o's own file"),
+        (["--budget", "epyc=9ms", "--plot", "tests.svg", "-o", "./tests.svg"], "--plot tests.svg: is the file of -o;"),
+        (["--budget", "epyc=9ms", "--engine", "exact", "--seed", "0"], "--seed is an option of optuna's"),
         (["--budget", "epyc=9ms", "-o", "x" * 300], "cannot be written there"),
         (["--budget", "epyc=9ms", "-o", "."], "-o .: is no file"),
         (["--budget", "epyc=9ms", "--space", "ratio=1e-99999999"], "is no split ratio"),

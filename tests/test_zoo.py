@@ -143,6 +143,11 @@ def test_options_from_python_equal_options_as_text():
     assert text.name == python.name
 
 
+@pytest.mark.parametrize("options", [{}, {"width": 0.5, "batch": 8}, {"width": "1.0"}, {"resolution": (96, 64)}])
+def test_a_reference_is_known_without_building(options):
+    assert zoo.reference("shufflenet_v2", **options) == zoo.build("shufflenet_v2", **options).name
+
+
 def test_a_reference_and_python_values_together():
     graph = zoo.load("zoo:resnet18,resolution=97", batch=3, classes=10)
     assert graph.name == "zoo:resnet18,batch=3,resolution=97,classes=10"

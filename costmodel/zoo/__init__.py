@@ -4,6 +4,6 @@ To add one, write a function in the family's file; `registry.py` says how. Its n
 """
 
 from costmodel.zoo.options import Option
-from costmodel.zoo.registry import PREFIX, TASKS, Network, Task, build, find, load, network, networks
+from costmodel.zoo.registry import PREFIX, TASKS, Network, Task, build, find, load, network, networks, reference
 
-__all__ = ["PREFIX", "TASKS", "Network", "Option", "Task", "build", "find", "load", "network", "networks"]
+__all__ = ["PREFIX", "TASKS", "Network", "Option", "Task", "build", "find", "load", "network", "networks", "reference"]

@@ -159,9 +159,7 @@ def build(name: str, /, **options: Any) -> Graph:
     entry a design) or sympy symbols, and so may every option of kind Dim.
     Raises UsageError for a name, key or value that cannot be used.
     """
-    chosen = find(name.removeprefix(PREFIX))
-    given = {key: _option(chosen, key).parse(value, PREFIX + chosen.name) for key, value in options.items()}
-    values = {option.name: given.get(option.name, option.default) for option in chosen.options}
+    chosen, values = _chosen(name, options)
     reference = _reference(chosen, values)
     batch, resolution = values.pop("batch"), values.pop("resolution")
     height, width = resolution if isinstance(resolution, tuple) else (resolution, resolution)
@@ -175,6 +173,21 @@ def build(name: str, /, **options: Any) -> Graph:
     except (ShapeError, UsageError) as error:
         raise UsageError(f"{clip(reference)}: {error}") from error
     return g.build(*(output if isinstance(output, tuple) else (output,)))
+
+
+def reference(name: str, /, **options: Any) -> str:
+    """The shortest reference that load() takes for the network that build() makes of the same, without building it.
+
+    Raises UsageError for a name, key or value that cannot be used; what only building finds wrong is not looked for.
+    """
+    return _reference(*_chosen(name, options))
+
+
+def _chosen(name: str, options: Mapping[str, Any]) -> tuple[Network, dict[str, Any]]:
+    """The network of a name with the values of all its options."""
+    chosen = find(name.removeprefix(PREFIX))
+    given = {key: _option(chosen, key).parse(value, PREFIX + chosen.name) for key, value in options.items()}
+    return chosen, {option.name: given.get(option.name, option.default) for option in chosen.options}
 
 
 def _reference(chosen: Network, values: Mapping[str, Any]) -> str:

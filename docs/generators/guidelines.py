@@ -89,7 +89,7 @@ def _derivation(explained: RuleExplanation) -> Iterator[str]:
 def _worked(explained: RuleExplanation) -> Iterator[str]:
     pair = (explained.example, explained.instead)
     yield "## Example, and what to use instead\n"
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for head, count in (("mult-adds", "mult_adds"), ("memory access", "memory_access")):
         before, after = (getattr(analysis.totals, count) for analysis in pair)
         rows.append((head, short(before), short(after), f"{before / after:.2f}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import groupby
 
@@ -31,7 +32,7 @@ def _text() -> str:
     known = list(networks())
     parts = [_HEAD.format(count=len(known))]
     for task in TASKS:
-        of_task = sorted((one for one in known if one.task == task), key=lambda one: (one.family.lower(), one.name))
+        of_task = sorted((one for one in known if one.task == task), key=_order)
         parts.append(f"## {_TASKS[task]}\n\n")
         for family, members in groupby(of_task, key=lambda one: one.family):
             parts += _family(family, list(members))
@@ -40,7 +41,7 @@ def _text() -> str:
 
 def _family(family: str, members: list[Network]) -> Iterator[str]:
     yield f"### {escaped(family)}\n\n"
-    yield table(("network", "mult-adds", "parameters", "input"), map(_row, members), "lrrr") + "\n"
+    yield table(("network", "mult-adds", "parameters", "input", ""), map(_row, members), "lrrr") + "\n"
     by_options: dict[tuple[str, ...], list[Network]] = {}
     for one in members:
         by_options.setdefault(tuple(_options(one)), []).append(one)
@@ -54,7 +55,7 @@ def _family(family: str, members: list[Network]) -> Iterator[str]:
 def _row(one: Network) -> tuple[str, ...]:
     cost = build(one.name).cost
     size = next(option.default for option in one.options if option.name == "resolution")
-    return f"`{one.name}`", short(cost.mult_adds), short(cost.params), show_value(size)
+    return f"`{one.name}`", short(cost.mult_adds), short(cost.params), show_value(size), prose(one.summary)
 
 
 def _options(one: Network) -> Iterator[str]:
@@ -64,5 +65,10 @@ def _options(one: Network) -> Iterator[str]:
 
 
 def _meanings(one: Network) -> list[str]:
-    """What the docstring says of a network and its options."""
-    return paragraphs(one.description, r"\n\s*\n|\n(?=\w+(?:, \w+)*: )")
+    """What the docstring says of a network and its options, beside what it is."""
+    return paragraphs(one.description.removeprefix(one.summary), r"\n\s*\n|\n(?=\w+(?:, \w+)*: )")
+
+
+def _order(one: Network) -> tuple[str, list[str | int]]:
+    """By family, and then by name with numbers as such: resnet50 before resnet101."""
+    return one.family.lower(), [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", one.name)]

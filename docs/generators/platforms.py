@@ -53,7 +53,7 @@ def _text() -> str:
 
 def _row(platform: Platform) -> Sequence[str]:
     accuracy = platform.accuracy
-    errors = ("", "", "", "")
+    errors: tuple[str, ...] = ("", "", "", "")
     if accuracy is not None:
         shares = (accuracy.mape, accuracy.baseline_mult_adds, accuracy.baseline_memory)
         errors = (*(f"{100 * share:.1f} %" for share in shares), str(accuracy.networks))
