@@ -74,6 +74,8 @@ GIVEN: dict[str, Callable[[Path], None]] = {
     "models/net.onnx": partial(network, "zoo:mobilenet_v3_small"),
     "models/detector.onnx": partial(network, "zoo:shufflenet_v2,width=0.5"),
     "models/mine.onnx": partial(network, "zoo:shufflenet_v2,width=0.5"),
+    "before.onnx": partial(network, "zoo:mobilenet_v2"),
+    "after.onnx": partial(network, "zoo:mobilenet_v2,width=0.75"),
     "resnet50.onnx": partial(dynamic, "zoo:resnet50"),
     "data.csv": partial(latencies, "pixel4"),
     "mine.csv": partial(latencies, "epyc"),

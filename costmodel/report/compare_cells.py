@@ -56,7 +56,9 @@ def input_lines(comparison: Comparison) -> list[str]:
 
 
 def spelled_line(comparison: Comparison) -> str:
-    """What is written in another way and changes no layer; empty where nothing is."""
+    """What is written in another way and changes no layer; empty where nothing is, and for unrelated networks."""
+    if comparison.verdict is Verdict.UNRELATED:
+        return ""
     parts = []
     for sign, word in ((-1, "without"), (1, "with")):
         types = sorted((-abs(more), op) for op, more in comparison.spelled.items() if more * sign > 0)

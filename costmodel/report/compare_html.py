@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from costmodel.comparing import Comparison
+from costmodel.comparing import Comparison, Verdict
 from costmodel.report import compare_cells as cells
 from costmodel.report.html.comparison.bars import where_time_goes
 from costmodel.report.html.comparison.compared import Compared
@@ -29,9 +29,16 @@ def render(comparison: Comparison) -> str:
 
 
 def _sections(compared: Compared) -> Iterator[Section]:
-    """All but the first; the table, which has the tokens of what is drawn, last."""
-    if compared.comparison.delays:
+    """All but the first; the table, which has the tokens of what is drawn, last.
+
+    Of networks that are the same, pictures are drawn where their spelling makes one of them take longer.
+    """
+    comparison = compared.comparison
+    if comparison.delays:
         yield latencies(compared)
+    if comparison.verdict is Verdict.SAME and not any(delay.seconds for delay in comparison.delays):
+        return
+    if comparison.delays:
         yield where_time_goes(compared)
     yield strips(compared)
     if compared.rows:

@@ -18,9 +18,9 @@ def layers(compared: Compared) -> Section:
     delays = compared.comparison.delays
     for number, one in enumerate(compared.rows, 1):
         compared.links.tie(token_of(one.state), [f"o{number}"])
-    heads = [_head("#", number=True), _head("layer")]
+    heads = [_head("#", number=True), _head("layer"), _head("state")]
     heads += [_head(f"{entry.label} ms", number=True, unit="±ms") for entry in compared.times[0]]
-    heads += [_head("state"), _head("what"), *(_head(name, number=True, unit="±") for name in _COUNTS)]
+    heads += [_head("what"), *(_head(name, number=True, unit="±") for name in _COUNTS)]
     body = [_row(compared, number, one, delays) for number, one in enumerate(compared.rows, 1)]
     caption = tag("caption", "Layers that differ, in the order of execution; differences are after less before")
     whole = tag(
@@ -73,8 +73,8 @@ def _row(compared: Compared, number: int, one: Difference, delays: Sequence[Dela
     content: list[Content] = [
         tag("td", str(number), class_="n"),
         tag("th", tag("a", breakable(one.layer.label), href=f"#o{number}"), scope="row"),
-        *(_time(pair, delay) for pair, delay in zip(one.seconds, delays, strict=True)),
         tag("td", tag("span", class_=f"key {one.state.value}"), STATES[one.state]),
+        *(_time(pair, delay) for pair, delay in zip(one.seconds, delays, strict=True)),
         tag("td", cells.what(one), class_="what"),
         *(_count(before, after) for before, after in zip(*counts, strict=True)),
     ]

@@ -33,7 +33,7 @@ def totals(comparison: Comparison) -> Section:
         "counts",
         "Counts",
         table(
-            [head or "in percent" for head in shown.heads], shown.rows, "Counts of the operators as they are written"
+            [head or "in %" for head in shown.heads], shown.rows, "Counts of the operators as they are written"
         ),
         bullets(lines),
     )
@@ -69,7 +69,7 @@ def _card(compared: Compared, platform: int, delay: Delay, words: tuple[str, ...
         "article",
         tag("h3", delay.platform),
         tag("p", entries[0].platform.device, class_="muted"),
-        tag("p", f"{before} → {after} ms", class_="big"),
+        tag("p", f"{before} ms" if difference == "0" else f"{before} → {after} ms", class_="big"),
         _runs(entries),
         tag("p", tag("b", "Difference: "), changed, class_="gap"),
         *(_difference(delay, ends) if difference != "0" else ()),
