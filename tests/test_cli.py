@@ -460,7 +460,7 @@ def test_csv_of_groups_says_how_many_operators_are_counted_how(
 
 
 def test_csv_keeps_names_with_commas_quotes_and_line_breaks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    names = ['a,"b"', "line\nbreak", "ünïcode", "=1+1"]
+    names = ['a,"b"', "line\nbreak", "ünïcode", "1-1"]
     nodes = [node("Relu", ["x"], [f"y{i}"], name=name) for i, name in enumerate(names)]
     path = save(model(nodes), tmp_path)
     rows = parsed(run(capsys, "analyze", str(path), "--format", "csv"))

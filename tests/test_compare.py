@@ -151,6 +151,49 @@ def test_exports_by_different_exporters_are_the_same_network(name: str, layers: 
     assert ours.verdict is Verdict.SAME
 
 
+CONVOLUTIONAL = (
+    "resnet18", "mobilenet_v3_small", "efficientnet_b0", "densenet121", "googlenet", "squeezenet1_1", "mnasnet0_5",
+    "regnet_y_400mf",
+)  # fmt: skip
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", CONVOLUTIONAL)
+def test_networks_of_torchvision_are_the_same_by_every_exporter_opset_and_optimizer(name: str, tmp_path: Path) -> None:
+    options = {"init_weights": False, "aux_logits": False} if name == "googlenet" else {}
+    built = torchvision_models().get_model(name, weights=None, **options)
+    paths = by_two_exporters(built, tmp_path)
+    paths |= {
+        f"opset{opset}": exported(built, tmp_path / f"{opset}.onnx", dynamo=False, opset_version=opset)
+        for opset in (13, 18)
+    }
+    for source in ("script", "dynamo"):
+        paths[f"optimized {source}"] = optimized(paths[source], tmp_path / f"optimized_{source}.onnx")
+    for other, path in paths.items():
+        assert compared(paths["script"], path).verdict is Verdict.SAME, other
+
+
+@pytest.mark.thorough
+def test_a_vision_transformer_is_the_same_by_both_exporters(tmp_path: Path) -> None:
+    """One of them expands the class token to a batch of 1."""
+    built = torchvision_models().vit_b_16(weights=None, image_size=64)
+    script = exported(built, tmp_path / "script.onnx", dynamo=False)
+    dynamo = exported(built, tmp_path / "dynamo.onnx", dynamo=True, external_data=False, verbose=False)
+    comparison = compared(script, dynamo)
+    assert comparison.verdict is Verdict.SAME, touched(comparison)
+    assert comparison.spelled["Expand"] == -1
+
+
+def optimized(path: Path, result: Path) -> Path:
+    """As ONNX Runtime writes it with its basic optimizations."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(result)
+    onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return result
+
+
 @pytest.mark.slow
 def test_a_pruned_copy_by_another_exporter_has_exactly_the_pruned_layers_changed(tmp_path: Path) -> None:
     original = torchvision_models().mobilenet_v2(weights=None)
@@ -219,6 +262,24 @@ def test_spellings_of_one_layer_do_not_count(tmp_path: Path) -> None:
     assert comparison.spelled["Slice"] == 2
     assert comparison.spelled["GlobalAveragePool"] == -1
     assert comparison.renamed == 5
+
+
+def test_a_parameter_expanded_to_the_size_it_has_is_that_parameter(tmp_path: Path) -> None:
+    """One exporter expands a class token to a batch of 1, another concatenates the token itself."""
+
+    def joined(name: str, expanded: bool, batch: int = 1) -> Path:
+        nodes = [node("Expand", ["token", "size"], ["t"], name="grow")] if expanded else []
+        nodes.append(node("Concat", ["t" if expanded else "token", "x"], ["y"], name="join", axis=1))
+        nodes.append(node("Relu", ["y"], ["out"], name="act"))
+        constants = [weight("token", 1, 1, 6), ints("size", batch, 1, 6)]
+        images, result = [value("x", (batch, 5, 6))], [value("out", (batch, 6, 6))]
+        return save(model(nodes, images, constants, outputs=result), tmp_path, name)
+
+    comparison = compared(joined("a.onnx", True), joined("b.onnx", False))
+    assert comparison.verdict is Verdict.SAME, touched(comparison)
+    assert comparison.spelled["Expand"] == -1
+    grown = compared(joined("c.onnx", True, 2), joined("d.onnx", True, 1))
+    assert labels(grown, State.REMOVED) == ["grow"]
 
 
 def test_names_do_not_count() -> None:

@@ -22,7 +22,7 @@ _ACTIVATIONS = frozenset(
 )
 _READER = Runtime("layers", epilogues=_ACTIVATIONS, add_epilogues=_ACTIVATIONS)
 _CUTS = frozenset({"Split", "Slice"})
-_COPIES = _CUTS | {"Concat", "Identity"}
+_COPIES = _CUTS | {"Concat", "Identity", "Expand"}
 _LEARNED = frozenset({"Conv", "ConvTranspose", "Gemm", "BatchNormalization"})  # one a module: the path is name enough
 
 Facts = Mapping[str, str]
@@ -97,9 +97,9 @@ def layers_of(graph: Graph) -> tuple[Layer, ...]:
         if kernel.kind is Kind.VIEW:
             continue
         read = _read(flow, kernel.operators, same)
-        if _is_copy(flow, kernel, read):
-            name = flow.place(kernel.operators[-1].outputs[0])
-            same[name] = same.get(read[0], read[0])
+        source = _copied(flow, kernel, read)
+        if source is not None:
+            same[flow.place(kernel.operators[-1].outputs[0])] = same.get(source, source)
         elif kernel.op in _CUTS and read in cuts:
             cuts[read].nodes.extend(kernel.operators)
         else:
@@ -109,13 +109,15 @@ def layers_of(graph: Graph) -> tuple[Layer, ...]:
     return _linked(flow, drafts, same)
 
 
-def _is_copy(flow: Flow, kernel: Kernel, read: Sequence[str]) -> bool:
-    """Whether a kernel writes what it reads: a concat of one tensor, a slice of all of it."""
-    if kernel.op not in _COPIES or len(read) != 1 or len(kernel.operators) != 1:
-        return False
+def _copied(flow: Flow, kernel: Kernel, read: Sequence[str]) -> str | None:
+    """What a kernel writes as it is: a concat of one tensor, a slice of all of it, an expansion to the size it has."""
     node = kernel.operators[0]
+    if kernel.op not in _COPIES or len(kernel.operators) != 1 or len(node.outputs) != 1:
+        return None
+    # of an expansion also what is constant: one exporter expands a parameter to a batch of 1, another reads it
+    source = flow.place(node.inputs[0]) if kernel.op == "Expand" else read[0] if len(read) == 1 else ""
     tensors = flow.graph.tensors
-    return len(node.outputs) == 1 and same_shape(tensors.get(read[0]), tensors.get(node.outputs[0]))
+    return source if same_shape(tensors.get(source), tensors.get(node.outputs[0])) else None
 
 
 def _linked(flow: Flow, drafts: Sequence[_Draft], same: Mapping[str, str]) -> tuple[Layer, ...]:
@@ -126,7 +128,7 @@ def _linked(flow: Flow, drafts: Sequence[_Draft], same: Mapping[str, str]) -> tu
         if not flow.is_view(node)
         for name in node.outputs
     }
-    speller = Speller(flow)
+    speller = Speller(flow, same)
     result = []
     for place, draft in enumerate(drafts):
         op, own, read = speller.facts(draft.kernel, draft.nodes)

@@ -4,12 +4,13 @@
 2. Slices of one tensor: Split. MatMul with a weight: Gemm. Sum of two: Add. ConvInteger and fused ones: Conv.
 3. Clip from 0 without an upper end: Relu; others are named with their ends.
 4. A transpose that swaps groups and channels (n, groups, channels, h, w): Shuffle.
-5. Dims of 1 behind the channels are left out where a layer mixes no positions, and all of them in a transpose.
+5. An Expand that leaves the size as it is: no layer (layers.py), and what it expands in its place.
+6. Dims of 1 behind the channels are left out where a layer mixes no positions, and all of them in a transpose.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -40,10 +41,10 @@ Found = tuple[str, dict[str, str], dict[str, str]]
 
 
 class Speller:
-    """Tells the facts of a graph's layers."""
+    """Tells the facts of a graph's layers. same: for storages that hold a copy of another one, that one."""
 
-    def __init__(self, flow: Flow) -> None:
-        self._flow = flow
+    def __init__(self, flow: Flow, same: Mapping[str, str]) -> None:
+        self._flow, self._same = flow, same
 
     @cached_property
     def _op_of(self) -> dict[str, str]:
@@ -171,7 +172,8 @@ class Speller:
         return self._flow.graph.tensors.get(name)
 
     def _is_constant(self, name: str) -> bool:
-        spec = self._spec(name)
+        place = self._flow.place(name)
+        spec = self._spec(self._same.get(place, name))
         return spec is not None and spec.is_constant
 
 

@@ -13,7 +13,7 @@ from costmodel.analysis import Analysis
 from costmodel.errors import UsageError
 from costmodel.report.html.parts import FIXED, PARTS, part_of
 from costmodel.report.latency import Times, interval, times
-from costmodel.report.names import plain
+from costmodel.report.names import plain, shortened
 from costmodel.report.numbers import short
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _COLOURS = {
 _LARGEST, _SMALLEST = 900.0, 6.0  # areas of dots, in square points: of the whole run, and of nothing
 _NEAR = 1.2  # ceilings of less than this ratio are named together
 _INK = "#1d2126"
+_LONGEST_TITLE, _LONGEST_NAME = 60, 40  # characters of a network's name, and of a type of operator
 
 
 def time(analysis: Analysis, ax: Any = None) -> Any:
@@ -51,7 +52,7 @@ def time(analysis: Analysis, ax: Any = None) -> Any:
     ax.set(xlim=(0, 100), xlabel="share of the latency, %")
     if any(left):
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, fontsize="small")
-    _title(ax, f"Where the time goes in {analysis.model}", pad=40)
+    _title(ax, f"Where the time goes in {_model(analysis)}", pad=40)
     return ax
 
 
@@ -79,7 +80,7 @@ def roofline(analysis: Analysis, platform: str | None = None, ax: Any = None) ->
     left_out = max(_whole(entry) - sum(float(item.estimate.seconds) for item in kernels), 0.0)
     ax.set_xlabel(f"mult-adds a byte\n(without mult-adds, so not drawn: {entry.share(left_out) or '0 %'} of the time)")
     ax.set_ylabel("mult-adds a second")
-    _title(ax, f"{analysis.model} on {entry.platform.id}: {interval(entry.prediction.latency)}")
+    _title(ax, f"{_model(analysis)} on {entry.platform.id}: {interval(entry.prediction.latency)}")
     return ax
 
 
@@ -100,7 +101,7 @@ def counts(analysis: Analysis, ax: Any = None) -> Any:
     _scale(ax, [node.cost.mult_adds for node in analysis.operators if node.cost.mult_adds] or [1])
     ax.set(xlabel="memory access, elements", ylabel="mult-adds")
     title = f"{short(totals.mult_adds)} mult-adds, {short(totals.memory_access)} elements accessed"
-    _title(ax, f"{analysis.model}: {title}")
+    _title(ax, f"{_model(analysis)}: {title}")
     if ax.collections:
         legend = ax.legend(frameon=False, fontsize="small", bbox_to_anchor=(1, 1), loc="upper left")
         for text in legend.get_texts():
@@ -226,6 +227,11 @@ def _title(ax: Any, text: str, **place: Any) -> None:
     ax.set_title(plain(text), fontsize="medium", loc="left", parse_math=False, **place)
 
 
+def _model(analysis: Analysis) -> str:
+    return shortened(analysis.model, _LONGEST_TITLE)
+
+
 def _label(name: str) -> str:
     """A name in a legend: matplotlib leaves out those that begin with an underscore."""
-    return f" {name}" if name.startswith("_") else name
+    shown = shortened(name, _LONGEST_NAME)
+    return f" {shown}" if shown.startswith("_") else shown

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Any
 
 from costmodel.guidelines import Waiver, record, saving_record
 from costmodel.pricing import budget_record, latency_record
 from costmodel.report.check import Check
+from costmodel.report.documents import json_text
 
 SCHEMA = "costmodel.check/1"
 
 
 def render(check: Check) -> str:
     """The whole check as one JSON document."""
-    return json.dumps(to_dict(check), indent=1, ensure_ascii=False) + "\n"
+    return json_text(to_dict(check))
 
 
 def to_dict(check: Check) -> dict[str, Any]:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Any
 
 from costmodel.analysis import Analysis, cost_record
 from costmodel.comparing import Comparison, Delay, Difference, Layer, State
+from costmodel.report.documents import json_text
 
 SCHEMA = "costmodel.compare/1"
 
 
 def render(comparison: Comparison) -> str:
     """The whole comparison as one JSON document."""
-    return json.dumps(to_dict(comparison), indent=1, ensure_ascii=False) + "\n"
+    return json_text(to_dict(comparison))
 
 
 def to_dict(comparison: Comparison) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from io import StringIO
 
 from costmodel.analysis import Analysis, cost_record, time_record
 from costmodel.report.latency import times
+from costmodel.report.names import csv_cell
 from costmodel.report.rows import Row, View, rows
 from costmodel.views import Time
 
@@ -24,13 +25,14 @@ def render(analysis: Analysis, view: View) -> str:
     writer.writerow([*lead, *cost_record(analysis.totals), *heads])
     for row in rows(analysis, view):
         latencies = [cell for time in row.times for cell in _latency(time, view)]
-        writer.writerow([row.name, *_lead(row), *cost_record(row.cost).values(), *latencies])
+        writer.writerow([csv_cell(row.name), *_lead(row), *cost_record(row.cost).values(), *latencies])
     return out.getvalue()
 
 
 def _lead(row: Row) -> list[str | int]:
     if row.node is not None:
-        return [row.op, row.output_shape, row.node.counting.value, row.node.note, row.node.module]
+        texts = (row.op, row.output_shape, row.node.counting.value, row.node.note, row.node.module)
+        return [csv_cell(text) for text in texts]
     states = row.coverage
     return [row.operators, *((states.counted, states.approximated, states.unknown) if states else ())]
 
@@ -42,4 +44,5 @@ def _heads(view: View) -> tuple[str, ...]:
 def _latency(time: Time, view: View) -> list[str | float]:
     """An operator's kernel, with its latency at the main operator of the kernel; of a group the sum."""
     record = time_record(time)
-    return ["" if record[name] is None else record[name] for name in _heads(view)]
+    cells = ("" if record[name] is None else record[name] for name in _heads(view))
+    return [csv_cell(cell) if isinstance(cell, str) else cell for cell in cells]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Iterator
 from typing import Any
@@ -19,6 +18,7 @@ from costmodel.guidelines import record, saving_record
 from costmodel.predictor import TERMS
 from costmodel.pricing import estimate_record
 from costmodel.report import latency
+from costmodel.report.documents import json_text
 from costmodel.report.names import operator_label, plain
 from costmodel.report.numbers import exact, share, short
 from costmodel.report.savings import signed_milliseconds
@@ -263,7 +263,7 @@ def render_json(explained: NodeExplanation) -> str:
         "findings": [record(finding) for finding in explained.findings],
         "assumptions": list(explained.analysis.notes),
     }
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    return json_text(document)
 
 
 def _tensor_record(name: str, spec: TensorSpec | None) -> dict[str, Any]:

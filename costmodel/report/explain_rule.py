@@ -19,6 +19,7 @@ from costmodel.predictor import Estimate
 from costmodel.pricing import launches
 from costmodel.pricing import record as platform_record
 from costmodel.report import latency
+from costmodel.report.documents import json_text
 from costmodel.report.names import plain
 from costmodel.report.numbers import short
 from costmodel.report.savings import signed_milliseconds
@@ -141,7 +142,7 @@ def render_json(explained: RuleExplanation) -> str:
         "findings": [] if review is None else [record(finding) for finding in review.findings],
         "savings": {} if review is None else {one.platform: saving_record(one) for one in review.totals},
     }
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    return json_text(document)
 
 
 def _network(analysis: Analysis) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from costmodel.errors import UsageError
 from costmodel.report import pictures
-from costmodel.report.names import plain
+from costmodel.report.names import plain, shortened
 from costmodel.reuse import FeatureReuse
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _draw(reuse: FeatureReuse) -> Any:
     if not 0 < count <= MOST:
         problem = f"{count} blocks are too many to draw" if count else "it has no blocks to draw"
         raise UsageError(f"{reuse.network}: {problem}; leave out --plot")
-    names = [_short(plain(block.name)) for block in reuse.blocks]
+    names = [shortened(plain(block.name), _LONGEST_NAME) for block in reuse.blocks]
     points = 8 if count <= 26 else 6.5 if count <= 40 else 5
     margin = 0.45 + _INCH * points * max(map(len, names))  # inches for names, at the left and below
     side = min(max(0.3 * count, 3.6), 8.0)
@@ -56,7 +56,7 @@ def _draw(reuse: FeatureReuse) -> Any:
     _stages(axes, reuse)
     if count <= PRINTED:
         _print(axes, shares)
-    title = f"Feature reuse in {_short(plain(reuse.network), 60)}"
+    title = f"Feature reuse in {shortened(plain(reuse.network), 60)}"
     figure.text(0.15 / width, 1 - 0.3 / height, title, weight="bold", size=10.5)
     figure.text(
         0.15 / width, 1 - 0.52 / height, "Channels of a block's output that reach a later block unchanged", size=8
@@ -104,11 +104,3 @@ def _print(axes: Any, shares: NDArray[np.float64]) -> None:
     for i, j in zip(*np.nonzero(np.nan_to_num(shares)), strict=True):
         text = "<1" if shares[i, j] < 0.5 else f"{shares[i, j]:.0f}"
         axes.text(j, i, text, ha="center", va="center", size=6.5, color="white" if shares[i, j] > 55 else "#1d2126")
-
-
-def _short(name: str, longest: int = _LONGEST_NAME) -> str:
-    """A name without its middle where it is long."""
-    if len(name) <= longest:
-        return name
-    half = (longest - 3) // 2
-    return f"{name[:half]}...{name[-half:]}"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from costmodel.analysis import Analysis
+from costmodel.report.documents import json_text
 
 
 def render(analysis: Analysis) -> str:
     """The whole analysis as one JSON document; expressions and columns of counts become text and lists."""
-    return json.dumps(analysis.to_dict(), indent=1, ensure_ascii=False, default=_plain) + "\n"
+    return json_text(analysis.to_dict(), default=_plain)
 
 
 def _plain(value: Any) -> Any:

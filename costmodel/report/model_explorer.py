@@ -7,13 +7,13 @@ to paint it (`gradient`). A key is a node's id, which for ONNX models is its nam
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from costmodel.analysis import Analysis
 from costmodel.errors import UsageError
+from costmodel.report.documents import json_text
 from costmodel.report.latency import interval, times
 from costmodel.report.names import plain
 
@@ -81,7 +81,7 @@ def _data_set(analysis: Analysis, file: str, title: str, values: dict[str, Any])
     if _RESULTS in document[_RESULTS]:
         # A node of this name makes Model Explorer take the document for one of several graphs by their names.
         document = {_key(analysis.graph.name): document}
-    return DataSet(file, title, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    return DataSet(file, title, json_text(document))
 
 
 def _readable(number: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from costmodel.platforms import Accuracy, Platform, Stretch, form
+from costmodel.report.documents import json_text
 from costmodel.report.names import plain
 from costmodel.report.tables import table, to_text
 
@@ -45,7 +45,7 @@ def render_list(known: Sequence[Platform], width: int | None = None, color: bool
 def render_json(known: Sequence[Platform]) -> str:
     """The list for programs."""
     document = {"schema": SCHEMA, "platforms": [_entry(platform) for platform in known]}
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    return json_text(document)
 
 
 def _entry(platform: Platform) -> dict[str, Any]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
-from collections.abc import Sequence
 from io import StringIO
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from costmodel.report.names import plain
+from costmodel.report.documents import json_text
+from costmodel.report.names import csv_cell, plain
 from costmodel.report.tables import NARROWEST, Name, table, to_text
 from costmodel.reuse import FeatureReuse
 
@@ -153,7 +152,7 @@ _RATIO = "the share that every block passes on to the next of its stage."
 
 def render_json(reuse: FeatureReuse) -> str:
     """One JSON document of the schema costmodel.reuse/1."""
-    return json.dumps(reuse.to_dict(), indent=1, ensure_ascii=False) + "\n"
+    return json_text(reuse.to_dict())
 
 
 def render_csv(reuse: FeatureReuse) -> str:
@@ -163,6 +162,6 @@ def render_csv(reuse: FeatureReuse) -> str:
     writer.writerow(["source", "target", "distance", "channels", "source_channels", "share"])
     for i, row in enumerate(reuse.passed):
         for j, count in sorted(row.items()):
-            names: Sequence[str] = (reuse.blocks[i].name, reuse.blocks[j].name)
+            names = (csv_cell(reuse.blocks[place].name) for place in (i, j))
             writer.writerow([*names, j - i, count, reuse.blocks[i].channels, reuse.share(i, j)])
     return out.getvalue()

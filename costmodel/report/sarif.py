@@ -8,7 +8,6 @@ is located at its name as if it were one.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from costmodel.guidelines import RULES, Finding, Rule, record, saving_record
 from costmodel.pricing import latency_record
 from costmodel.report.check import Check
 from costmodel.report.coverage import assumption_lines, coverage_line
+from costmodel.report.documents import json_text
 from costmodel.report.latency import budget_line
 from costmodel.report.names import operator_label, plain
 from costmodel.report.savings import as_sentence, place_of_source, savings_sentence
@@ -39,7 +39,7 @@ _SEMANTIC = re.compile(r"\d+[.]\d+[.]\d+(?:-[0-9A-Za-z.-]+)?(?:[+][0-9A-Za-z.-]+
 def render(check: Check) -> str:
     """The check as one SARIF log; findings that are waived are suppressed results."""
     log = {"$schema": SCHEMA, "version": VERSION, "runs": [_run(check)]}
-    text = json.dumps(log, indent=1, ensure_ascii=False, default=str) + "\n"
+    text = json_text(log, default=str)
     return text.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate in a name is no text
 
 

@@ -7,7 +7,6 @@ nanoseconds, the finest that viewers keep, so that neighbours meet and never ove
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -19,6 +18,7 @@ from costmodel.guidelines import Clock
 from costmodel.predictor import Estimate, KernelEstimate
 from costmodel.pricing import estimate_record, latency_record
 from costmodel.report.coverage import assumption_lines, coverage_line
+from costmodel.report.documents import json_text
 from costmodel.report.latency import Times, interval, kernel_label, note_lines, times
 from costmodel.report.names import plain
 
@@ -46,7 +46,7 @@ def render(analysis: Analysis) -> str:
             *_timeline(entry, track),
         ]
     document = {"traceEvents": events, "displayTimeUnit": "ms", "otherData": _other(analysis, shown)}
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    return json_text(document)
 
 
 def _named(what: str, track: int, name: str) -> Event:

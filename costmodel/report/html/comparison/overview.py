@@ -32,9 +32,7 @@ def totals(comparison: Comparison) -> Section:
     return section(
         "counts",
         "Counts",
-        table(
-            [head or "in %" for head in shown.heads], shown.rows, "Counts of the operators as they are written"
-        ),
+        table([head or "in %" for head in shown.heads], shown.rows, "Counts of the operators as they are written"),
         bullets(lines),
     )
 
