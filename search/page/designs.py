@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from costmodel.predictor import Estimate
+from costmodel.report.html.listing import head, listing
 from costmodel.report.html.markup import Content, Markup, tag
 from costmodel.report.html.sections import Section, section
 from costmodel.report.latency import milliseconds
@@ -14,41 +15,29 @@ from search.report import capacity_text
 
 def designs(shown: Shown) -> Section:
     """The table with its controls, which a script wakes up."""
-    heads = [_head("#", number=True), _head("design"), _head("what it is")]
-    heads += [_head(f"{label} ms", number=True) for label in shown.labels.values()]
-    heads += [_head(shown.outcome.evaluator.capacity.unit, number=True)]
-    heads += [_head(name, number=True) for name in ("mult-adds", "params", "mem. access")]
-    heads += [_head("limits")] * has_limits(shown)
-    body = [_row(shown, entry) for entry in shown.entries]
-    name = "Designs: the best, Table 5, and fronts"
-    content = (tag("caption", name), tag("thead", tag("tr", *heads)), tag("tbody", *body))
-    whole = tag("table", *content, id="table", data_rows="designs")
+    heads = [head("#", number=True), head("design"), head("what it is")]
+    heads += [head(f"{label} ms", number=True) for label in shown.labels.values()]
+    heads += [head(shown.outcome.evaluator.capacity.unit, number=True)]
+    heads += [head(name, number=True) for name in ("mult-adds", "params", "mem. access")]
+    heads += [head("limits")] * has_limits(shown)
     left = shown.left_out
     fewer = f"{left:,} more designs of fronts, between those that are here, have no row." if left else None
-    return section(
-        "designs",
+    content = listing(
         "Designs",
-        tag(
-            "div",
-            tag("label", "Search stages, what it is or limits", for_="search"),
-            tag("input", id="search", type="search", autocomplete="off", spellcheck="false"),
-            class_="controls script",
-        ),
-        tag("p", _READ, class_="note"),
-        tag("p", fewer, class_="note") if fewer else None,
-        tag("div", whole, class_="scroll", tabindex="0", role="region", aria_label="Designs"),
+        heads,
+        [_row(shown, entry) for entry in shown.entries],
+        caption="Designs: the best, Table 5, and fronts",
+        search="Search stages, what it is or limits",
+        called="designs",
+        notes=(_READ, fewer),
     )
+    return section("designs", "Designs", content)
 
 
 _READ = (
     "24 116/58 x4 ... 1024 is a stem of 24 channels; stage 2 of 116 channels, 58 of them by the branch, and 4 units; "
     "stages 3 and 4 so, too; and a head of 1024."
 )
-
-
-def _head(name: str, *, number: bool = False) -> Markup:
-    """A head with a button that sorts."""
-    return tag("th", tag("button", name, type="button"), scope="col", class_="n" if number else None)
 
 
 def _row(shown: Shown, entry: Entry) -> Markup:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from costmodel.dims import Dim
+from costmodel.report.html.listing import head, listing
 from costmodel.report.html.markup import Content, Markup, breakable, tag
 from costmodel.report.html.sections import Section, section
 from costmodel.report.html.shown import Shown
@@ -15,33 +16,22 @@ _COUNTS = ("mult-adds", "params", "mem. access")
 
 def operators(shown: Shown) -> Section:
     """The table with its controls, which a script wakes up."""
-    heads = [_head("#", number=True), _head("operator")]
-    heads += [_head(f"{entry.label} ms", number=True, unit="ms") for entry in shown.times]
-    heads += [_head("type"), *(_head(name, number=True, unit="") for name in _COUNTS), _head("output")]
-    body = [_row(shown, number, row) for number, row in enumerate(rows(shown.analysis, View()), 1)]
+    heads = [head("#", number=True), head("operator")]
+    heads += [head(f"{entry.label} ms", number=True, unit="ms") for entry in shown.times]
+    heads += [head("type"), *(head(name, number=True, unit="") for name in _COUNTS), head("output")]
     said = (
         "A kernel's time stands at its main operator, with copies that are made for it; in 12 means: part of the "
         "kernel of operator 12."
     )
-    caption = tag("caption", "Operators in the order of execution")
-    whole = tag("table", caption, tag("thead", tag("tr", *heads)), tag("tbody", *body), id="table")
-    return section(
-        "operators",
+    content = listing(
         "Operators",
-        tag(
-            "div",
-            tag("label", "Search name, type or shape", for_="search"),
-            tag("input", id="search", type="search", autocomplete="off", spellcheck="false"),
-            class_="controls script",
-        ),
-        tag("p", said, class_="note") if shown.times else None,
-        tag("div", whole, class_="scroll", tabindex="0", role="region", aria_label="Operators"),
+        heads,
+        [_row(shown, number, row) for number, row in enumerate(rows(shown.analysis, View()), 1)],
+        caption="Operators in the order of execution",
+        search="Search name, type or shape",
+        notes=(said,) if shown.times else (),
     )
-
-
-def _head(name: str, *, number: bool = False, unit: str | None = None) -> Markup:
-    """A head with a button that sorts; the script adds its column up where it has a unit."""
-    return tag("th", tag("button", name, type="button"), scope="col", class_="n" if number else None, data_u=unit)
+    return section("operators", "Operators", content)
 
 
 def _row(shown: Shown, number: int, row: Row) -> Markup:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from costmodel.comparing import Delay, Difference, State
 from costmodel.report import compare_cells as cells
 from costmodel.report.html.comparison.compared import STATES, Compared
+from costmodel.report.html.listing import head, listing
 from costmodel.report.html.markup import Content, Markup, breakable, join, tag
 from costmodel.report.html.sections import Section, section
 
@@ -18,31 +19,19 @@ def layers(compared: Compared) -> Section:
     delays = compared.comparison.delays
     for number, one in enumerate(compared.rows, 1):
         compared.links.tie(token_of(one.state), [f"o{number}"])
-    heads = [_head("#", number=True), _head("layer"), _head("state")]
-    heads += [_head(f"{entry.label} ms", number=True, unit="±ms") for entry in compared.times[0]]
-    heads += [_head("what"), *(_head(name, number=True, unit="±") for name in _COUNTS)]
-    body = [_row(compared, number, one, delays) for number, one in enumerate(compared.rows, 1)]
-    caption = tag("caption", "Layers that differ, in the order of execution; differences are after less before")
-    whole = tag(
-        "table",
-        caption,
-        tag("thead", tag("tr", *heads)),
-        tag("tbody", *body),
-        id="table",
-        data_rows="layers",
-    )
-    return section(
-        "layers",
+    heads = [head("#", number=True), head("layer"), head("state")]
+    heads += [head(f"{entry.label} ms", number=True, unit="±ms") for entry in compared.times[0]]
+    heads += [head("what"), *(head(name, number=True, unit="±") for name in _COUNTS)]
+    content = listing(
         "Layers that differ",
-        tag(
-            "div",
-            tag("label", "Search name, state or change", for_="search"),
-            tag("input", id="search", type="search", autocomplete="off", spellcheck="false"),
-            states(compared, "Show only", State.SAME),
-            class_="controls script",
-        ),
-        tag("div", whole, class_="scroll", tabindex="0", role="region", aria_label="Layers that differ"),
+        heads,
+        [_row(compared, number, one, delays) for number, one in enumerate(compared.rows, 1)],
+        caption="Layers that differ, in the order of execution; differences are after less before",
+        search="Search name, state or change",
+        called="layers",
+        filters=states(compared, "Show only", State.SAME),
     )
+    return section("layers", "Layers that differ", content)
 
 
 def token_of(state: State) -> str:
@@ -61,11 +50,6 @@ def states(compared: Compared, name: str, *without: State) -> Markup:
             link = tag("a", *content, href=f"#{token_of(state)}") if linked else join(content)
             items.append(tag("li", link))
     return tag("ul", *items, class_="legend", aria_label=name)
-
-
-def _head(name: str, *, number: bool = False, unit: str | None = None) -> Markup:
-    """A head with a button that sorts; the script adds its column up where it has a unit."""
-    return tag("th", tag("button", name, type="button"), scope="col", class_="n" if number else None, data_u=unit)
 
 
 def _row(compared: Compared, number: int, one: Difference, delays: Sequence[Delay]) -> Markup:
