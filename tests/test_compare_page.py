@@ -141,9 +141,9 @@ def test_the_difference_is_told_with_its_interval_and_whether_it_is_sure() -> No
     assert delay.low > 0
     assert f"{1e3 * delay.seconds:+.3f} ms ({100 * delay.share:+.1f} %)" in words
     assert f"{1e3 * delay.low:+.3f} to {1e3 * delay.high:+.3f} ms in 90 % of cases" in words
-    assert "Slower, and that is sure: the interval is above 0." in words
+    assert "Slower: the whole interval is above 0." in words
     back = Page(compare_html.render(compared("zoo:resnet34", "zoo:resnet18", GPU))).words
-    assert "Faster, and that is sure: the interval is below 0." in back
+    assert "Faster: the whole interval is below 0." in back
     open_ = replace(slower, delays=(replace(delay, low=-delay.seconds),))
     assert "Which one is faster is not sure: the interval holds 0." in Page(compare_html.render(open_)).words
 

@@ -124,8 +124,8 @@ def _difference(delay: Delay, ends: str) -> Iterator[Markup]:
     yield plot(_ROW, name, *_signed_axis(axis), *drawn)
     yield tag("p", f"{ends} ms in {100 * delay.coverage:g} % of cases")
     said = {
-        "slower": ("Slower, and that is sure: the interval is above 0.", "exceeded"),
-        "faster": ("Faster, and that is sure: the interval is below 0.", "kept"),
+        "slower": ("Slower: the whole interval is above 0.", "exceeded"),
+        "faster": ("Faster: the whole interval is below 0.", "kept"),
         "unsure": ("Which one is faster is not sure: the interval holds 0.", "unsure-words"),
     }
     words, class_ = said[state]
