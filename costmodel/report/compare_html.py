@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from costmodel.comparing import Comparison, Verdict
 from costmodel.report import compare_cells as cells
@@ -11,8 +11,8 @@ from costmodel.report.html.comparison.compared import Compared
 from costmodel.report.html.comparison.layers import layers
 from costmodel.report.html.comparison.overview import latencies, totals
 from costmodel.report.html.comparison.strips import strips
-from costmodel.report.html.markup import Markup, breakable, join, tag
-from costmodel.report.html.page import page
+from costmodel.report.html.frame import page
+from costmodel.report.html.markup import Markup, breakable, tag
 from costmodel.report.html.sections import Section
 from costmodel.report.latency import times
 
@@ -22,10 +22,14 @@ def render(comparison: Comparison) -> str:
     before, after = (tuple(times(analysis)) for analysis in (comparison.before, comparison.after))
     compared = Compared(comparison, (before, after))
     sections = [totals(comparison), *_sections(compared)]
-    links = [tag("a", part.title, href=f"#{part.id}") for part in sections]
-    content = tag("main", *(part.content for part in sections))
-    models = f"{comparison.before.model} → {comparison.after.model}"
-    return page(f"{models} - costmodel", _top(comparison, links), content)
+    models = (comparison.before.model, comparison.after.model)
+    return page(
+        " → ".join(models),
+        "What became of a network",
+        sections,
+        heading=Markup(" → ".join(map(breakable, models))),
+        verdict=tag("p", cells.headline(comparison), class_=f"verdict {comparison.verdict.value}"),
+    )
 
 
 def _sections(compared: Compared) -> Iterator[Section]:
@@ -43,15 +47,3 @@ def _sections(compared: Compared) -> Iterator[Section]:
     yield strips(compared)
     if compared.rows:
         yield layers(compared)
-
-
-def _top(comparison: Comparison, links: Sequence[Markup]) -> Markup:
-    models = (breakable(comparison.before.model), Markup(" → "), breakable(comparison.after.model))
-    return tag(
-        "header",
-        tag("p", "What became of a network", class_="muted"),
-        tag("h1", join(models)),
-        tag("button", "Dark", id="theme", type="button", class_="script"),
-        tag("p", cells.headline(comparison), class_=f"verdict {comparison.verdict.value}"),
-        tag("nav", *links, aria_label="Sections"),
-    )

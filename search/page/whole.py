@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from costmodel.report.html.markup import Markup, tag
-from costmodel.report.html.page import page
+from costmodel.report.html.frame import page
 from costmodel.report.html.sections import Section
 from search.page.asked import asked
 from search.page.best import best
@@ -25,11 +24,9 @@ _SCRIPT, _STYLE = (str(Path(__file__).with_name(name)) for name in ("designs.js"
 def render(outcome: Outcome) -> str:
     """The outcome as one HTML file that loads nothing. The same outcome gives the same text."""
     shown = Shown(outcome)
-    sections = list(_sections(shown))
-    links = [tag("a", part.title, href=f"#{part.id}") for part in sections]
-    content = tag("main", *(part.content for part in sections))
-    body = (_top(outcome, links), content, data(shown))
-    return page(f"{_title(outcome)} - costmodel", *body, scripts=("analysis.js", _SCRIPT), styles=(_STYLE,))
+    sections = tuple(_sections(shown))
+    scripts, styles = ("analysis.js", _SCRIPT), (_STYLE,)
+    return page(_title(outcome), "What a search found", sections, after=data(shown), scripts=scripts, styles=styles)
 
 
 def _sections(shown: Shown) -> Iterator[Section]:
@@ -48,13 +45,3 @@ def _title(outcome: Outcome) -> str:
         return f"ShuffleNet V2 within {', '.join(kept[:-1])}{' and ' * (len(kept) > 1)}{kept[-1]}"
     names = ", ".join(platform.id for platform in outcome.evaluator.platforms)
     return f"ShuffleNet V2 designs for {names}"
-
-
-def _top(outcome: Outcome, links: Sequence[Markup]) -> Markup:
-    return tag(
-        "header",
-        tag("p", "What a search found", class_="muted"),
-        tag("h1", _title(outcome)),
-        tag("button", "Dark", id="theme", type="button", class_="script"),
-        tag("nav", *links, aria_label="Sections"),
-    )
