@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import sys
 import time
 from collections import Counter
@@ -205,7 +204,13 @@ def _refined(options: argparse.Namespace, question: _Question) -> tuple[_Questio
     done = refine(search, measurable[0], Path(options.data), options.refine, batch=options.batch, show=show)
     if done.profile is not None:
         print(f"costmodel: wrote {done.data} and {done.profile}, the platform as it is now", file=sys.stderr)
+        question = replace(question, named=_renamed(question.named, measurable[0], str(done.profile)))
     return question, done.result, took, done.rounds
+
+
+def _renamed(named: Sequence[str], platform: Platform, path: str) -> tuple[str, ...]:
+    """Names on the command line, each that means the platform replaced by the path of its new profile."""
+    return tuple(dict.fromkeys(path if resolve([name])[0].id == platform.id else name for name in named))
 
 
 def _engine(options: argparse.Namespace, capacity: Capacity) -> str:
@@ -255,9 +260,11 @@ def _outcome(
         known,
         found,
         gains(evaluator, known, found),
-        _findings(result.best[0], evaluator, question.named),
+        _findings(result.best[0], evaluator),
         seconds,
         rounds,
+        question.required,
+        question.named,
     )
 
 
@@ -307,18 +314,15 @@ def _some(population: Population | None) -> Population:
     return population
 
 
-def _findings(best: Candidate, evaluator: Evaluator, named: Sequence[str]) -> str:
-    """One line on what guidelines the best design breaks, as `costmodel check` says on the platforms, `named` so."""
-    reference, batch = best.design.reference, evaluator.batch
+def _findings(best: Candidate, evaluator: Evaluator) -> str:
+    """What guidelines the best design breaks, as `costmodel check` finds it on the platforms; empty without one."""
     if not evaluator.platforms:
-        return f"Network   {reference}"
-    found = analyze(reference, batch=batch, platform=evaluator.platforms).check().findings
+        return ""
+    found = analyze(best.design.reference, batch=evaluator.batch, platform=evaluator.platforms).check().findings
     count = Counter(finding.severity.value for finding in found)
     words = [f"{number} {level}{'s' * (number > 1)}" for level, number in count.items()]
     rules = ", ".join(sorted({finding.guideline for finding in found}))
-    command = shlex.join(["costmodel", "check", reference, *(word for name in named for word in ("-p", name))])
-    command += f" --batch {batch}" * (batch > 1)
-    return f"Findings  {' and '.join(words) or 'none'}{f' ({rules})' if rules else ''}: {command}"
+    return f"{' and '.join(words) or 'none'}{f' ({rules})' if rules else ''}"
 
 
 def _provenance(options: argparse.Namespace, outcome: Outcome) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from costmodel.pricing import estimate_record
 from costmodel.report.latency import labels, milliseconds
 from costmodel.report.numbers import exact, short
 from costmodel.report.tables import NARROWEST, table, to_text
+from search.capacity import EFFECTIVENESS
 from search.comparison import Front, Gain
 from search.design import Design, Stage
 from search.evaluate import Evaluator
@@ -34,8 +36,9 @@ class Outcome:
     """All that a search has to tell.
 
     result: of the engine. optimum: the exact engine's best for the same question, where it can be had and the engine
-    was another. standards: the widths of Table 5. gains: they beside the fronts. findings: one line on what guidelines
-    the best breaks. seconds: that the engine took. rounds: of refining.
+    was another. standards: the widths of Table 5. gains: they beside the fronts. findings: what guidelines the best
+    breaks, in words; empty where no platform prices them. seconds: that the engine took. rounds: of refining.
+    required: guidelines that may not be broken. named: the platforms as commands name them.
     """
 
     evaluator: Evaluator
@@ -48,6 +51,15 @@ class Outcome:
     findings: str
     seconds: float
     rounds: tuple[Round, ...] = ()
+    required: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
+
+    @property
+    def arguments(self) -> str:
+        """What follows a network's name in commands for the same platforms and batch, a blank before each word."""
+        words = [word for name in self.named for word in ("-p", name)]
+        words += ["--batch", str(self.evaluator.batch)] if self.evaluator.batch > 1 else []
+        return "".join(f" {shlex.quote(word)}" for word in words)
 
 
 def render_text(outcome: Outcome, width: int | None, color: bool) -> str:
@@ -60,7 +72,7 @@ def render_text(outcome: Outcome, width: int | None, color: bool) -> str:
     if outcome.result.front:
         parts += ["", Text("The front: none is faster and of more capacity than another"), *_front(outcome)]
     tables = to_text(Group(*parts), width, color)
-    return f"{tables}\n{outcome.findings}\n"  # however wide: a name that is copied has to be whole
+    return f"{tables}\n{_last_line(outcome)}\n"  # however wide: a name that is copied has to be whole
 
 
 def render_json(outcome: Outcome) -> str:
@@ -84,10 +96,18 @@ def render_json(outcome: Outcome) -> str:
         ],
         "table5": [{"width": width, **design_record(one, name)} for width, one in outcome.standards.items()],
         "gains": [_gain_record(gain) for gain in outcome.gains],
-        "findings": outcome.findings,
+        "findings": _last_line(outcome),
         "refined": [_round_record(one) for one in outcome.rounds],
     }
     return json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+
+
+def _last_line(outcome: Outcome) -> str:
+    """What guidelines the best breaks, and the command that tells more; without a platform just its name."""
+    reference = outcome.result.best[0].design.reference
+    if not outcome.findings:
+        return f"Network   {reference}"
+    return f"Findings  {outcome.findings}: costmodel check {reference}{outcome.arguments}"
 
 
 def _gain_record(gain: Gain) -> dict[str, Any]:
@@ -142,6 +162,7 @@ def gap(outcome: Outcome) -> float | None:
 def _head(outcome: Outcome) -> list[str]:
     evaluator, result, limits = outcome.evaluator, outcome.result, outcome.limits
     lines = [f"Budget    {line}" for line in limit_texts(limits)]
+    lines += [f"Required  {line}" for line in condition_texts(outcome)]
     if limits.budgets:
         lines.append(f"          kept by the upper end of the interval that holds {evaluator.coverage:g} of latencies")
     lines.append(f"Capacity  {evaluator.capacity.name}, no accuracy: docs/capacity.md says what it is worth")
@@ -159,6 +180,18 @@ def limit_texts(limits: Limits) -> list[str]:
     texts = [f"{one} at most {seconds * 1e3:g} ms" for one, seconds in limits.budgets.items()]
     texts += [f"at most {exact(limits.max_params)} parameters"] if limits.max_params else []
     return texts + ([f"at most {exact(limits.max_mult_adds)} mult-adds"] if limits.max_mult_adds else [])
+
+
+def condition_texts(outcome: Outcome) -> list[str]:
+    """What a design has to keep beside its budgets and counts, where that is not as usual, one a text."""
+    bound, texts = outcome.limits.effectiveness, []
+    if bound is None:
+        texts.append("no bound on the depth of a stage for its width")
+    elif bound != EFFECTIVENESS:
+        texts.append(f"effectiveness, the depth of each stage by its width, at most {bound:g}")
+    if outcome.required:
+        texts.append(f"no warning or error of {', '.join(outcome.required)}")
+    return texts
 
 
 def gap_text(outcome: Outcome) -> str:

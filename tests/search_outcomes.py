@@ -40,7 +40,6 @@ def outcome(
     limits = Limits(budgets, max_params, None, EFFECTIVENESS)
     result = exact(evaluator, limits, top=top)
     widths, found = standards(evaluator), fronts(evaluator, limits)
-    best = result.best[0].design.reference
-    findings = f"Findings  2 notes (G4): costmodel check {best} -p mine" if known else f"Network   {best}"
+    findings, named = ("2 notes (G4)", ("mine",)) if known else ("", ())
     whole = Outcome(evaluator, limits, result, None, widths, found, gains(evaluator, widths, found), findings, 1.25)
-    return replace(whole, **changes)
+    return replace(whole, **{"named": named, **changes})

@@ -9,6 +9,7 @@ import pytest
 
 from costmodel.cli import main
 from costmodel.platforms import dumps, find
+from search import command
 from search.design import WIDTHS, load_design, standard
 
 ARM, GPU = "snapdragon810-neon-fp32-1t", "gtx1080ti-cudnn7-fp32"
@@ -64,6 +65,18 @@ def test_no_number_is_cut_in_80_columns(capsys, monkeypatch):
     words = shlex.split(findings[findings.index("costmodel check") :])
     assert main([*words[1:], "--fail-on", "never", "--format", "json"]) == 0
     assert [words[i + 1] for i, word in enumerate(words) if word == "-p"] == ["epyc", *names]
+
+
+def test_conditions_that_are_not_usual_are_told(capsys):
+    out = searched(capsys, "--budget", "snapdragon810=60ms", "--max-effectiveness", "0.5", "--require", "G1,G3").out
+    assert "\nRequired  effectiveness, the depth of each stage by its width, at most 0.5\n" in out
+    assert "\nRequired  no warning or error of G1, G3\n" in out
+    assert "Required" not in searched(capsys, "--budget", "snapdragon810=60ms").out
+
+
+def test_after_refining_commands_name_the_new_profile():
+    named = ("snapdragon810", "gtx1080ti", ARM)
+    assert command._renamed(named, find(ARM), "new.json") == ("new.json", "gtx1080ti")
 
 
 def test_json_has_the_designs_and_what_they_keep(capsys):

@@ -24,7 +24,9 @@ from costmodel.platforms import find, platforms
 from costmodel.predictor import Estimate
 from search.capacity import Capacity, capacity_of
 from search.design import Design, Stage, standard
+from search.evaluate import Evaluator
 from search.page import render
+from search.page.panel import slots
 from search.page.shown import BEST, FRONT, TABLE_5, TRIALS, Shown, spread
 from search.page.stages import pieces
 from search.refine import Round, Trial
@@ -310,10 +312,31 @@ def test_words_tell_what_was_asked_and_how_sure_it_is(found: Outcome, page: Page
     assert f"Budget: {ARM} at most 80 ms." in words
     assert "interval that holds 90 % of latencies" in words
     assert f"Most capacity: {capacity_of('entropy').summary}." in words
-    assert "docs/capacity.md" in words
+    assert "stands in for accuracy and is none" in words
     assert f"The exact engine priced {found.result.examined:,} designs and proves" in words
     assert "2 notes (G4)." in words
     assert f"ShuffleNet V2 within 80 ms on {ARM} and 1.3 ms on {GPU}" in words
+
+
+def test_what_was_required_is_told_and_not_claimed_of_designs_that_were_not_asked(found: Outcome) -> None:
+    """Guidelines are looked for in the best designs only, and the bound on depth in none of Table 5's."""
+    limits = replace(found.limits, effectiveness=0.3)
+    words = " ".join(Page(render(replace(found, required=("G1",), limits=limits))).words)
+    assert "Required: no warning or error of G1." in words
+    assert "Required: effectiveness, the depth of each stage by its width, at most 0.3." in words
+    assert "Keeps budgets and counts" in words
+    assert "Keeps the limits" not in words
+    assert "The lines are drawn whether or not their designs break G1." in words
+
+
+def test_commands_are_for_the_platforms_and_the_batch_of_the_search() -> None:
+    alone = outcome({}, [], max_params=3_000_000)
+    fours = Evaluator(alone.evaluator.space, [], alone.evaluator.capacity, batch=4)
+    best = Shown(alone).best
+    outcomes = {"--batch 4": replace(alone, evaluator=fours), "-p 'my a.json'": replace(alone, named=("my a.json",))}
+    for words, one in outcomes.items():
+        (command,) = (text for text in slots(Shown(one), best) if text.startswith("costmodel analyze"))
+        assert command == f"costmodel analyze {best.candidate.design.reference} {words} --format html -o design.html"
 
 
 # --- fronts of real spaces -------------------------------------------------------------------------------------------

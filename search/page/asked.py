@@ -9,10 +9,8 @@ from costmodel.report.html.sections import Section, bullets, details, section, t
 from costmodel.report.numbers import exact, short
 from search.capacity import Capacity
 from search.page.shown import Shown
-from search.report import Outcome, capacity_text, gap, gap_text, limit_texts
+from search.report import Outcome, capacity_text, condition_texts, gap, gap_text, limit_texts
 from search.space import GENES, show
-
-_LONGEST = 120  # characters of a gene's options
 
 
 def asked(shown: Shown) -> Section:
@@ -39,6 +37,8 @@ def _sentences(outcome: Outcome) -> Iterator[str]:
     evaluator, limits = outcome.evaluator, outcome.limits
     for text in limit_texts(limits):
         yield f"Budget: {text}."
+    for text in condition_texts(outcome):
+        yield f"Required: {text}."
     if limits.budgets:
         yield (
             "A latency budget is kept by the upper end of the interval that holds "
@@ -48,14 +48,15 @@ def _sentences(outcome: Outcome) -> Iterator[str]:
     if evaluator.batch > 1:
         yield f"A run has {evaluator.batch} images."
     yield _capacity(evaluator.capacity)
-    yield "It stands in for accuracy and is none: docs/capacity.md says what it is worth. Train what you find."
+    yield "It stands in for accuracy and is none. Train what you find."
     yield _certainty(outcome)
 
 
 def _certainty(outcome: Outcome) -> str:
     engine, priced = outcome.result.engine, exact(outcome.result.examined)
     if outcome.result.proven:
-        return f"The {engine} engine priced {priced} designs and proves that nothing in the space is better."
+        proof = "nothing in the space that keeps all this is better"
+        return f"The {engine} engine priced {priced} designs and proves that {proof}."
     return f"The {engine} engine priced {priced} designs; {gap_text(outcome)}."
 
 
@@ -86,7 +87,7 @@ def _space(outcome: Outcome) -> Markup:
     space = outcome.evaluator.space
     rows = []
     for gene in GENES:
-        text = show(space.genes[gene])
-        rows.append((gene, text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ...", str(len(space.genes[gene]))))
+        options = tag("span", show(space.genes[gene]), class_="options")
+        rows.append((gene, options, str(len(space.genes[gene]))))
     caption = f"Options of each gene; channels of a branch are multiples of {space.step}"
     return table(("gene", "options", "how many"), rows, caption)

@@ -49,11 +49,8 @@ def _tile(name: str, count: int) -> Markup:
 
 def _findings(shown: Shown) -> Markup | None:
     """How many findings there are; the command that tells them stands in the panel."""
-    name, _, rest = shown.outcome.findings.partition(" ")
-    if name != "Findings":
-        return None
-    words = rest.strip().partition(":")[0]
-    return tag("p", tag("b", "Guidelines: "), f"{words}.", class_="verdict")
+    words = shown.outcome.findings
+    return tag("p", tag("b", "Guidelines: "), f"{words}.", class_="verdict") if words else None
 
 
 def _card(shown: Shown, platform: Platform) -> Markup:

@@ -10,7 +10,7 @@ from costmodel.report.latency import milliseconds
 from costmodel.report.numbers import exact, short
 from search.page.panel import between, has_limits
 from search.page.shown import Entry, Shown, roles_text
-from search.report import capacity_text
+from search.report import capacity_text, condition_texts
 
 
 def designs(shown: Shown) -> Section:
@@ -19,7 +19,7 @@ def designs(shown: Shown) -> Section:
     heads += [head(f"{label} ms", number=True) for label in shown.labels.values()]
     heads += [head(shown.outcome.evaluator.capacity.unit, number=True)]
     heads += [head(name, number=True) for name in ("mult-adds", "params", "mem. access")]
-    heads += [head("limits")] * has_limits(shown)
+    heads += [head("budgets, counts" if condition_texts(shown.outcome) else "limits")] * has_limits(shown)
     left = shown.left_out
     fewer = f"{left:,} more designs of fronts, between those that are here, have no row." if left else None
     content = listing(

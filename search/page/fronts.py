@@ -38,7 +38,16 @@ def fronts(shown: Shown) -> Section:
     plots = [_figure(shown, platform) for platform in shown.outcome.evaluator.platforms]
     sides = (tag("div", _legend(shown), *plots), panel(shown))
     said = tag("p", "A click on any point shows that design.", class_="note script")
-    return section("front", "Capacity over latency", said, tag("div", *sides, class_="look"))
+    notes = (tag("p", note, class_="note") for note in _notes(shown))
+    return section("front", "Capacity over latency", said, *notes, tag("div", *sides, class_="look"))
+
+
+def _notes(shown: Shown) -> Iterator[str]:
+    """What would mislead about lines and points if it went unsaid."""
+    if shown.outcome.required and shown.outcome.fronts:
+        yield f"The lines are drawn whether or not their designs break {', '.join(shown.outcome.required)}."
+    if shown.of(TRIALS) and len(shown.labels) > 1:
+        yield "Of the front of the trials no design is beaten on all platforms and in capacity at once."
 
 
 def _legend(shown: Shown) -> Markup:

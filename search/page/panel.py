@@ -14,7 +14,7 @@ from costmodel.report.latency import milliseconds
 from costmodel.report.numbers import exact
 from search.page.shown import Entry, Shown, roles_text
 from search.page.stages import drawing, legend
-from search.report import capacity_text
+from search.report import capacity_text, condition_texts
 
 
 def panel(shown: Shown) -> Markup:
@@ -42,7 +42,7 @@ def panel(shown: Shown) -> Markup:
     )
 
 
-_SAVED = "for `costmodel build`, which makes the PyTorch network"
+_SAVED = join(["for ", tag("code", "costmodel build"), ", which makes the PyTorch network"])
 
 
 def _code(said: str, slot: Callable[[str], Markup], name: str) -> Markup:
@@ -71,8 +71,10 @@ def _class(entry: Entry) -> str:
     return "exceeded" if entry.exceeded else "kept"
 
 
-def _limits(entry: Entry) -> str:
-    return f"Over the limits: {', '.join(entry.exceeded)}" if entry.exceeded else "Keeps the limits"
+def _limits(shown: Shown, entry: Entry) -> str:
+    if entry.exceeded:
+        return f"Over the limits: {', '.join(entry.exceeded)}"
+    return "Keeps budgets and counts" if condition_texts(shown.outcome) else "Keeps the limits"
 
 
 def _counts(shown: Shown) -> tuple[str, ...]:
@@ -84,7 +86,7 @@ def slots(shown: Shown, entry: Entry) -> list[str]:
     one = entry.candidate
     reference = shown.reference(entry)
     texts = [entry.name, roles_text(entry)]
-    texts += [_limits(entry)] if has_limits(shown) else []
+    texts += [_limits(shown, entry)] if has_limits(shown) else []
     for platform in shown.labels:
         latency = one.latency[platform]
         texts += [milliseconds(latency.seconds), between(latency)]
@@ -100,8 +102,6 @@ def between(latency: Estimate) -> str:
 
 def _commands(shown: Shown) -> dict[str, tuple[str, str]]:
     """What to do with a design: in words -> the command before the network's name and after it."""
-    rest = shown.outcome.findings.rpartition(shown.reference(shown.best))[
-        2
-    ]  # the platforms as they were named, and the batch
+    rest = shown.outcome.arguments
     commands = {"What guidelines it breaks": ("costmodel check", rest)} if shown.labels else {}
     return commands | {"Look into it": ("costmodel analyze", f"{rest} --format html -o design.html")}
