@@ -48,7 +48,7 @@ def priced(request):
 
 def test_a_population_costs_what_each_of_its_networks_costs(priced):
     evaluator, platforms = priced
-    population = evaluator.space.random(40, seed=5)
+    population = evaluator.space.random(25, seed=5)
     evaluation = evaluator.evaluate(population)
     for index, design in enumerate(evaluator.space.designs(population)):
         graph = design.graph()
