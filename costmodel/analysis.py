@@ -341,6 +341,8 @@ def _loaded(model: ModelReference, inputs: Any, given: Sequence[str], batch: Dim
         from costmodel.frontends import torch
 
         return torch.load(model, inputs)
+    if inputs is not None and not isinstance(model, str | os.PathLike | Graph):
+        raise UsageError(f"inputs are for a torch.nn.Module, not for {_kind(model)}; pass the module itself")
     if inputs is not None:
         raise UsageError(f"{model}: inputs are for a torch.nn.Module only; give the sizes of a file with shapes")
     if isinstance(model, Graph):

@@ -58,7 +58,7 @@ def __getattr__(name: str) -> Any:
         from costmodel.errors import UsageError
 
         raise UsageError(
-            f"search.{name}: torch cannot be imported ({error}); install it: pip install 'cnn-costmodel[torch]'"
+            f"{name} needs torch, which cannot be imported ({error}); install it: pip install 'cnn-costmodel[torch]'"
         ) from error
     globals()[name] = value
     return value

@@ -283,7 +283,8 @@ def _infeasible(question: _Question) -> str:
     additive = capacity_of("params")  # the question's own may take a training run to tell
     batch, coverage = question.evaluator.batch, question.evaluator.coverage
     plain = Evaluator(space, platforms, additive, batch=batch, coverage=coverage)
-    smaller = "or a space with smaller designs (--space resolution=160)"
+    side = min(space.genes["resolution"])
+    smaller = f"or a space with smaller designs (--space resolution={max(int(side) * 5 // 7 // 32, 1) * 32})"
     if smallest(plain, PARAMS, limits) is None:
         return f"no design has an effectiveness of at most {limits.effectiveness:g}; give a larger --max-effectiveness"
     for platform, seconds in limits.budgets.items():

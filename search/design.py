@@ -152,6 +152,8 @@ def read_record(path: str | Path) -> dict[str, Any]:
         record = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}); give a file of `costmodel search`") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: is no text, so no design; give a file of `costmodel search`") from None
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: is not JSON ({error}); give a file of `costmodel search`") from None
     schema = record.get("schema") if isinstance(record, dict) else None

@@ -679,3 +679,31 @@ def test_a_float_model_counts_four_bytes_an_element(tmp_path: Path, capsys: pyte
     path = save(model([node("Relu", ["x"], ["y"])], [value("x", (2, 5), FLOAT)]), tmp_path)
     totals = json.loads(run(capsys, "analyze", str(path), "--format", "json"))["totals"]
     assert (totals["memory_access"], totals["bytes"]) == (20, 80)
+
+
+def test_what_other_frameworks_write_is_named_with_the_remedy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for content, words in (
+        (b"PK\x03\x04" + bytes(60), "as PyTorch writes; export"),
+        (b"\x1c\0\0\0TFL3" + bytes(60), "TFLite"),
+    ):
+        (tmp_path / "model.onnx").write_bytes(content)
+        assert main(["analyze", str(tmp_path / "model.onnx")]) == 2
+        assert words in capsys.readouterr().err
+
+
+def test_several_platforms_in_one_word_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["analyze", "zoo:resnet18", "-p", "pixel4,pixel6"]) == 2
+    assert "-p pixel4 -p pixel6" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["analyze", "zoo:resnet18"], ["compare", "zoo:resnet18", "zoo:resnet18"]])
+def test_a_page_is_not_printed_on_a_terminal(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("costmodel.cli.output._is_terminal", lambda: True)
+    assert main([*words, "--format", "html"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "give -o FILE" in err

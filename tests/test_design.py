@@ -185,7 +185,7 @@ def test_what_is_no_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"cannot be read \(Is a directory\)"):
         load_design(tmp_path)
     (tmp_path / "latin.json").write_bytes(b'{"schema": "\xff"}')
-    with pytest.raises(UsageError, match=r"latin\.json: is not JSON"):
+    with pytest.raises(UsageError, match=r"latin\.json: is no text"):
         load_design(tmp_path / "latin.json")
 
 

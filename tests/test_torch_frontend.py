@@ -359,3 +359,9 @@ def _strict() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield
+
+
+def test_a_state_dict_is_no_module_and_the_message_is_short() -> None:
+    with pytest.raises(UsageError, match="pass the module itself") as refusal:
+        costmodel.analyze(torch.nn.Linear(3, 4).state_dict(), (1, 3))  # type: ignore[arg-type]
+    assert len(str(refusal.value)) < 200

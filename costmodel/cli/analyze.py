@@ -7,7 +7,7 @@ import sys
 
 from costmodel.analysis import Analysis
 from costmodel.cli.inputs import add_model, add_platforms, analyzed, platform_names, size, tell_exceeded
-from costmodel.cli.output import terminal_width, use_color, write
+from costmodel.cli.output import check_file, terminal_width, use_color, write
 from costmodel.errors import UsageError
 from costmodel.report.rows import View
 
@@ -48,6 +48,8 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"--depth {options.depth}: it cuts the paths of modules; give --by module with it")
     if options.sort == LATENCY and not platform_names(options) and not options.budget:
         raise UsageError(f"--sort {LATENCY}: no platform is predicted; name one with -p PLATFORM")
+    if options.format in ("html", "trace"):
+        check_file(options.format, options.output)
     analysis = analyzed(options)
     if options.format == "model-explorer":
         from costmodel.cli.node_data import write_node_data

@@ -7,7 +7,7 @@ import sys
 
 from costmodel.analysis import Analysis
 from costmodel.cli.inputs import add_platforms, add_sizes, analyzed, platform_names, size, tell_exceeded
-from costmodel.cli.output import terminal_width, use_color, write
+from costmodel.cli.output import check_file, terminal_width, use_color, write
 from costmodel.cli.settings import share_of
 from costmodel.comparing import Comparison, compare
 from costmodel.errors import UsageError
@@ -44,6 +44,8 @@ def run(options: argparse.Namespace) -> int:
     """Compare and print; gives the exit status."""
     if options.fail_on_slower is not None and not platform_names(options) and not options.budget:
         raise UsageError("--fail-on-slower: no platform is predicted; name one with -p PLATFORM")
+    if options.format == "html":
+        check_file(options.format, options.output)
     before, after = (_analyzed(options, model) for model in (options.before, options.after))
     comparison = compare(before, after)
     write(_rendered(comparison, options), options.output)

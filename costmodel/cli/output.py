@@ -44,6 +44,12 @@ def write(text: str, path: str | None) -> None:
         raise UsageError(f"-o {path}: cannot be written ({error.strerror or error}); give another file") from error
 
 
+def check_file(format: str, path: str | None) -> None:
+    """Refuse to print a format that nobody reads on a terminal. Raises UsageError."""
+    if path is None and _is_terminal():
+        raise UsageError(f"--format {format}: it is not for a terminal; give -o FILE, or pipe it")
+
+
 def _print(text: str) -> None:
     if sys.stdout is None:
         raise UsageError("stdout is closed; give -o FILE")

@@ -83,6 +83,8 @@ def find(reference: str | os.PathLike[str]) -> Platform:
         return load_profile(os.path.join(PROFILES, f"{chosen[0]}.json"))
     if chosen:
         raise UsageError(f"{name}: several platforms begin like this: {_listed(chosen)}; write more of the id")
+    if "," in name:
+        raise UsageError(f"{name}: no such platform; give several by -p for each, as in -p pixel4 -p pixel6")
     raise UsageError(f"{name}: no such platform; {_hint(wanted, known)}")
 
 
@@ -99,7 +101,7 @@ def _hint(name: str, known: Sequence[str]) -> str:
     inside = [id for id in known if name and name in id]
     found = list(dict.fromkeys(inside + [devices.get(word, word) for word in near]))
     if found:
-        return f"did you mean {_listed(found)}?"
+        return f"did you mean {_listed(found)}? `costmodel platforms` lists all"
     return "`costmodel platforms` lists them; the path of a profile ends with .json"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from costmodel.comparing import Comparison, Verdict
 from costmodel.report import compare_cells as cells
 from costmodel.report.coverage import coverage_line
-from costmodel.report.latency import Cells
+from costmodel.report.latency import Cells, note_lines
 from costmodel.report.markdown import escape, pipe_table
 
 _LONGEST = 60_000  # characters; comments of hosts of repositories hold 65,536
@@ -62,3 +62,5 @@ def _trust(comparison: Comparison) -> Iterator[str]:
         found = [coverage_line(analysis)] if coverage.approximated or coverage.unknown else []
         for line in (*found, *analysis.notes):
             yield f"- {escape(analysis.model)}: {escape(line)}"
+    for line in note_lines(comparison.after):
+        yield f"- {escape(line)}"

@@ -9,7 +9,7 @@ from rich.text import Text
 from costmodel.comparing import Comparison, State, Verdict
 from costmodel.report import compare_cells as cells
 from costmodel.report.coverage import LOWER_BOUNDS, coverage_line
-from costmodel.report.latency import Cells
+from costmodel.report.latency import Cells, note_lines
 from costmodel.report.names import plain
 from costmodel.report.tables import Name, table, to_text
 
@@ -71,11 +71,12 @@ def _rows(shown: Cells) -> Table:
 
 
 def _trust(comparison: Comparison) -> list[RenderableType]:
-    """What the counts of either network leave out, and what was assumed; nothing where all is exact."""
+    """What the counts of either network leave out, what was assumed, and what the intervals do not cover."""
     lines = []
     for analysis in (comparison.before, comparison.after):
         coverage = analysis.coverage
         found = [coverage_line(analysis)] if coverage.approximated or coverage.unknown else []
         found += [LOWER_BOUNDS] if coverage.unknown else []
         lines += [plain(f"{analysis.model}: {line}") for line in (*found, *analysis.notes)]
+    lines += note_lines(comparison.after)
     return [Text(), *map(Text, lines)] if lines else []

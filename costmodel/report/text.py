@@ -66,8 +66,9 @@ def _latency(analysis: Analysis, times: list[Times], dearest: int) -> list[Rende
         parts += [Text(), Text("Where the time goes", "bold"), _table(latency.by_kind(group), 1, len(group))]
     for group in _chunks(times, BESIDE):
         cells = latency.dearest(group, dearest)
-        count = f"The {len(cells.rows)} dearest kernels" if len(cells.rows) != 1 else "The dearest kernel"
-        parts += [Text(), Text(f"{count}, by their main operators", "bold"), _table(cells, 2, len(group))]
+        many = f"The {len(cells.rows)} dearest kernels, by their main operators"
+        title = many if len(cells.rows) != 1 else "The dearest kernel, by its main operator"
+        parts += [Text(), Text(title, "bold"), _table(cells, 2, len(group))]
     return parts
 
 

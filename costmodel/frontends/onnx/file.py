@@ -56,6 +56,13 @@ def _strip_file(name: str) -> bytes:
 
 
 def _strip(data: mmap.mmap, name: str) -> bytes:
+    if data[:4] == b"PK\x03\x04":  # a zip, as torch.save writes it
+        raise ModelError(
+            f"{name}: not an ONNX model but a zip, as PyTorch writes; export the module with "
+            "torch.onnx.export(module, (image,), 'model.onnx'), or pass it to costmodel.analyze(module, shape)"
+        )
+    if data[4:8] == b"TFL3":
+        raise ModelError(f"{name}: not an ONNX model but TFLite's; give the ONNX file that it was made from")
     try:
         return strip_weights(data)
     except ModelError as error:

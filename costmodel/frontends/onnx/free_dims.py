@@ -93,7 +93,10 @@ class InputShapes:
         unused = set(wishes.dims) - set(self.free)
         if unused:
             names = few(list(self.free)) or "none; every dim is fixed"
-            raise UsageError(f"--dim {sorted(unused)[0]}: the model has no free dim of that name (free dims: {names})")
+            raise UsageError(
+                f"--dim {sorted(unused)[0]}: the model has no free dim of that name (free dims: {names}); sizes of an "
+                "input that has others are given with --shape INPUT=1x3x480x640"
+            )
         if self._unbatched and not self._takes_batch:
             raise UsageError(self._unbatched[0])
         if wishes.strict and (assumed := self.assumed()):

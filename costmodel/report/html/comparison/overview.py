@@ -11,7 +11,7 @@ from costmodel.report.html.comparison.compared import SIDES, Compared
 from costmodel.report.html.markup import Markup, tag
 from costmodel.report.html.plots import Axis, percent, plot, x_axis
 from costmodel.report.html.sections import Section, bullets, section, table
-from costmodel.report.latency import Times, milliseconds
+from costmodel.report.latency import Times, milliseconds, note_lines
 
 _ROW = 26  # pixels of height that a bar has for itself
 _THICK = 0.62  # of that, the bar
@@ -56,6 +56,7 @@ def latencies(compared: Compared) -> Section:
         "Latency",
         tag("div", *cards, class_="cards"),
         tag("p", _DOUBT, class_="note"),
+        bullets(note_lines(compared.comparison.after)),
     )
 
 
