@@ -535,6 +535,7 @@ def test_analyses_for_other_platforms_or_of_symbols_are_refused() -> None:
 # -- size
 
 
+@pytest.mark.thorough
 def test_the_one_removed_among_five_thousand_blocks_alike_is_found() -> None:
     def deep(without: int) -> Graph:
         b = GraphBuilder("deep")

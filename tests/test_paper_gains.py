@@ -31,6 +31,7 @@ def benchmark() -> ModuleType:
     return module
 
 
+@pytest.mark.thorough
 def test_in_every_row_what_to_use_instead_is_predicted_faster_and_most_gains_are_close(benchmark: ModuleType) -> None:
     rows = [row for entry in benchmark.paper() for row in benchmark.gains(entry)]
     assert len(rows) == 78

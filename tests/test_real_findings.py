@@ -7,19 +7,15 @@ from pathlib import Path
 import pytest
 from golden_findings import GOLDEN, LIGHT, LIGHT_MODELS, TORCHVISION, export, reviewed
 
-_LARGE = ("densenet121", "googlenet")  # to export them takes long
-
 
 @pytest.mark.parametrize("name", LIGHT_MODELS)
 def test_the_light_models_of_onnx_have_the_reviewed_findings(name: str) -> None:
     assert reviewed(LIGHT / f"{name}.onnx") == (GOLDEN / f"{name}.txt").read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore")  # torch's exporter warns of itself
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.thorough] * (name in _LARGE)) for name in TORCHVISION]
-)
+@pytest.mark.parametrize("name", TORCHVISION)
 def test_exports_of_torchvision_have_the_reviewed_findings(name: str, tmp_path: Path) -> None:
     assert reviewed(export(name, tmp_path)) == (GOLDEN / f"{name}.txt").read_text()
 

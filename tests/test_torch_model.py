@@ -195,7 +195,7 @@ def test_the_graph_of_a_design_is_what_torch_exports_of_its_module(seeds: range)
         assert [node.module for node in weighted(exported)] == [node.name for node in weighted(graph)]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_the_newer_exporter_writes_the_same_but_folds_batch_norms() -> None:
     """Scale and shift become the bias of the convolution before, and the global pooling is a mean over the sides."""
     for seed in range(BY_DYNAMO):
